@@ -1,0 +1,356 @@
+"""Vocabularies of gapped k-mers: which features there are, in which order, and what they read."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from math import comb
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from kmerengine.errors import InputError
+from native_kernels.kmer_count import MAX_K, MAX_TABLE_K, word_dtype
+from native_kernels.kmer_project import Projection, Rule
+
+BASES = "ACGT"
+WILDCARD = "N"
+MAX_FEATURES = 1 << 27  # enumerated at most: their table takes about 1 GB
+
+Kind = Literal["wildcard", "gkm", "exact", "masks"]
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """A set of gapped k-mers; make one with `wildcard`, `gkm`, `exact` or `masks`.
+
+    A feature is a mask over k positions (1 = the base is read, 0 = wildcard) and the bases it
+    reads. Unless `stranded`, a feature and its reverse complement are one. Feature ids are
+    0-based columns.
+
+    Attributes
+    ----------
+    k : int
+        Bases in a window, wildcards included.
+    masks : tuple of str
+        Every mask in the order that numbers the features; closed under reversal unless stranded.
+    stranded : bool
+    """
+
+    kind: Kind
+    k: int
+    mask_list: tuple[str, ...]
+    stranded: bool = False
+
+    @classmethod
+    def wildcard(cls, k: int = 8, max_wildcards: int = 2, *, stranded: bool = False) -> "Vocabulary":
+        """Every k-mer with 0 to `max_wildcards` consecutive wildcards at any position.
+
+        The defaults are BindVAE's vocabulary (112,800 features) in the order of the authors'
+        file: their id is this id + 1 (SPEC of Kshirsagar et al. 2021: 0 is 'EMPTY').
+        """
+        _check_k(k, "k")
+        if not 0 <= max_wildcards < k:
+            raise InputError(
+                f"max_wildcards: found {max_wildcards}, expected 0 to {k - 1} (less than k = {k})"
+            )
+        if max_wildcards and k > MAX_TABLE_K:
+            raise InputError(
+                f"k: found {k}, expected at most {MAX_TABLE_K} with wildcards; "
+                "use max_wildcards 0 for exact words"
+            )
+        masks = ["1" * k]
+        for n in range(1, max_wildcards + 1):
+            masks += ["1" * s + "0" * n + "1" * (k - n - s) for s in range(k - n + 1)]
+        return cls("wildcard" if max_wildcards else "exact", k, tuple(masks), stranded)
+
+    @classmethod
+    def gkm(cls, l: int = 10, k: int = 6, *, stranded: bool = False) -> "Vocabulary":  # noqa: E741
+        """Every choice of k informative positions among l (Ghandi et al. 2014)."""
+        _check_k(l, "l", MAX_TABLE_K)
+        if not 1 <= k <= l:
+            raise InputError(f"gkm: found k = {k}, expected 1 to l = {l}")
+        masks = []
+        for kept in combinations(range(l), k):
+            masks.append("".join("1" if i in kept else "0" for i in range(l)))
+        return cls("gkm", l, tuple(masks), stranded)
+
+    @classmethod
+    def exact(cls, k: int, *, stranded: bool = False) -> "Vocabulary":
+        """Every k-mer, without wildcards; k to 32 (features are numbered to k = 12)."""
+        return cls.wildcard(k, 0, stranded=stranded)
+
+    @classmethod
+    def masks(cls, masks: Iterable[str], *, stranded: bool = False) -> "Vocabulary":
+        """The given masks of 1 (read) and 0 (wildcard), all of one length.
+
+        With strands merged, the mirror image of a mask that lacks it is added, so that counts do
+        not depend on the strand that a sequence is written in.
+        """
+        given = list(dict.fromkeys(masks))
+        if not given:
+            raise InputError("masks: found none, expected at least one such as 11011")
+        for mask in given:
+            if not mask or set(mask) - {"0", "1"} or "1" not in mask:
+                raise InputError(f"mask: found {mask!r}, expected 1s and 0s with at least one 1")
+            if len(mask) != len(given[0]):
+                raise InputError(
+                    f"masks: found lengths {len(given[0])} ({given[0]}) and {len(mask)} ({mask}), "
+                    "expected one length; count the other length in its own run"
+                )
+        _check_k(len(given[0]), "length of the masks", MAX_TABLE_K)
+        if not stranded:
+            given = list(dict.fromkeys(given + [mask[::-1] for mask in given]))
+        return cls("masks", len(given[0]), tuple(given), stranded)
+
+    @property
+    def n_words(self) -> int:
+        """Number of exact words of k bases: 32,896 for the default."""
+        return 4**self.k if self.stranded else _n_merged(self.k)
+
+    @cached_property
+    def n_features(self) -> int:
+        """Number of features, in closed form: 112,800 for the default."""
+        if self.stranded:
+            return sum(4 ** mask.count("1") for mask in self.mask_list)
+        total = 0
+        for mask in self.mask_list:
+            n = mask.count("1")
+            if mask == mask[::-1]:
+                total += _n_merged(n)
+            elif mask < mask[::-1]:
+                total += 4**n
+        return total
+
+    @property
+    def is_numbered(self) -> bool:
+        """Whether features have ids here: exact words beyond k = 12 are only counted."""
+        return self.k <= MAX_TABLE_K
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """What rebuilds this vocabulary: kind, k, masks and stranded, as JSON types."""
+        return {
+            "kind": self.kind,
+            "k": self.k,
+            "masks": list(self.mask_list),
+            "stranded": self.stranded,
+        }
+
+    @classmethod
+    def from_spec(cls, spec: Any) -> "Vocabulary":
+        """The vocabulary of a `spec`; InputError if it is not one."""
+        try:
+            masks, k, stranded = spec["masks"], spec["k"], spec["stranded"]
+            plain = all(isinstance(mask, str) and len(mask) == k for mask in masks)
+            if not plain or not isinstance(stranded, bool):
+                raise ValueError
+            if spec["kind"] == "masks" or spec["kind"] == "gkm":
+                made = cls.masks(masks, stranded=stranded)
+                made = cls(spec["kind"], made.k, made.mask_list, stranded)
+            elif spec["kind"] in ("wildcard", "exact"):
+                widest = max(mask.count("0") for mask in masks)
+                made = cls.wildcard(k, widest, stranded=stranded)
+            else:
+                raise ValueError
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"vocabulary: found {json.dumps(spec, default=str)[:200]}, expected "
+                             "kind, k, masks and stranded of a kmerengine file") from error
+        if list(made.mask_list) != list(masks):
+            raise InputError(f"vocabulary: the masks of this {spec['kind']} vocabulary are not "
+                             "those that this version makes; count again")
+        return made
+
+    # Numbering: one table from (group, packed bases) to feature, and its inverse.
+
+    @cached_property
+    def rule(self) -> Rule:
+        """The projection from exact words to features as the kernels take it."""
+        return self._numbering[0]
+
+    @cached_property
+    def projection(self) -> Projection:
+        """P, ready to be applied: exact counts to gapped features."""
+        return Projection(self.rule)
+
+    def word(self, feature: int) -> str:
+        """The word of a feature id, such as ``ACGNNGTA``."""
+        if not 0 <= feature < self.n_features:
+            raise InputError(f"feature: found {feature}, expected 0 to {self.n_features - 1}")
+        return str(self.words(np.array([feature]))[0])
+
+    def words(self, features: npt.ArrayLike | None = None) -> npt.NDArray[np.str_]:
+        """The words of features (all by default), dtype ``<Uk``."""
+        _, mask_of, packed_of = self._numbering
+        chosen = np.arange(self.n_features) if features is None else np.asarray(features)
+        letters = np.full((len(chosen), self.k), ord(WILDCARD), np.uint32)
+        masks, packed = mask_of[chosen], packed_of[chosen]
+        alphabet = np.array([ord(base) for base in BASES], np.uint32)
+        for number in np.unique(masks):
+            rows = np.flatnonzero(masks == number)
+            rest = packed[rows]
+            for position in reversed(_kept(self.mask_list[number])):
+                letters[rows, position] = alphabet[rest & 3]
+                rest = rest >> 2
+        return letters.view(f"<U{self.k}").ravel()
+
+    def feature(self, word: str) -> int:
+        """The id of a word, or of its reverse complement when strands are merged."""
+        mask = "".join("0" if base == WILDCARD else "1" for base in word)
+        if set(word) - set(BASES + WILDCARD) or mask not in self._group_of:
+            raise InputError(
+                f"word: found {word!r}, expected {self.k} of A C G T and N (wildcard), "
+                f"with the wildcards of one of the masks {', '.join(self.mask_list[:4])} ..."
+            )
+        group, mirrored = self._group_of[mask]
+        packed = pack(word.replace(WILDCARD, ""))
+        if mirrored:
+            packed = int(_mirror(np.array([packed]), mask.count("1"))[0])
+        return int(self.rule.feature_of[self.rule.first[group] + packed])
+
+    def n_wildcards(self) -> npt.NDArray[np.uint8]:
+        """Number of wildcards of every feature; uint8, shape (n_features,)."""
+        per_mask = np.array([mask.count("0") for mask in self.mask_list], np.uint8)
+        return per_mask[self._numbering[1]]
+
+    def digest(self) -> str:
+        """SHA-256 of the words of all features in order, one per line."""
+        lines = hashlib.sha256()
+        for start in range(0, self.n_features, 1 << 18):
+            chosen = np.arange(start, min(start + (1 << 18), self.n_features))
+            lines.update("".join(f"{word}\n" for word in self.words(chosen)).encode())
+        return lines.hexdigest()
+
+    @cached_property
+    def exact_words(self) -> npt.NDArray[np.uint32]:
+        """The packed exact words (canonical unless stranded), ascending: the columns of counts."""
+        if not self.is_numbered:
+            raise InputError(f"k: found {self.k}, expected at most {MAX_TABLE_K} to list all words")
+        words = np.arange(4**self.k, dtype=np.uint32)
+        if self.stranded:
+            return words
+        return words[words <= _mirror(words, self.k)]
+
+    @cached_property
+    def _group_of(self) -> dict[str, tuple[int, bool]]:
+        """Group of each mask, and whether the mask is the mirror image of the group's own."""
+        groups: dict[str, tuple[int, bool]] = {}
+        n = 0
+        for mask in self.mask_list:
+            if mask in groups:
+                continue
+            groups[mask] = (n, False)
+            if not self.stranded and mask[::-1] != mask:
+                groups[mask[::-1]] = (n, True)
+            n += 1
+        return groups
+
+    @cached_property
+    def _numbering(self) -> tuple[Rule, npt.NDArray[np.uint16], npt.NDArray[np.uint32]]:
+        """The rule, and for every feature the mask and the packed bases that spell it.
+
+        'wildcard' follows BindVAE's file: mask by mask, walk the canonical words in order and
+        append what they read under the mask unless it, or its reverse complement, is there. The
+        others number each group's reads in ascending order.
+        """
+        if not self.is_numbered or self.n_features > MAX_FEATURES:
+            raise InputError(
+                f"vocabulary: {self.n_features:,} features of k = {self.k} are not numbered, only "
+                f"counted; expected k <= {MAX_TABLE_K} and at most {MAX_FEATURES:,} features"
+            )
+        groups = self._group_of
+        kept = {group: _kept(mask) for mask, (group, mirrored) in groups.items() if not mirrored}
+        first = np.cumsum([0] + [4 ** len(kept[group]) for group in range(len(kept))])
+        feature_of = np.full(first[-1], -1, np.int32)
+        mask_of = np.empty(self.n_features, np.uint16)
+        packed_of = np.empty(self.n_features, np.uint32)
+        n = 0
+        for number, mask in enumerate(self.mask_list):
+            group, mirrored = groups[mask]
+            if mirrored and self.kind != "wildcard":
+                continue  # every read of this mask has its feature by the mirror image's
+            n_kept = len(kept[group])
+            table = feature_of[first[group] : first[group + 1]]
+            if self.kind == "wildcard":
+                spelled = _read(self.exact_words, _kept(mask), self.k)
+            else:
+                spelled = np.arange(4**n_kept, dtype=np.uint32)
+            packed = _mirror(spelled, n_kept) if mirrored else spelled
+            own_mirror = not self.stranded and mask == mask[::-1]
+            if own_mirror:
+                packed = np.minimum(packed, _mirror(packed, n_kept))
+            new = _first_appearances(packed, table.shape[0])
+            new = new[table[packed[new]] < 0]
+            table[packed[new]] = np.arange(n, n + len(new), dtype=np.int32)
+            if own_mirror:
+                table[_mirror(packed[new], n_kept)] = table[packed[new]]
+            mask_of[n : n + len(new)] = number
+            packed_of[n : n + len(new)] = spelled[new]
+            n += len(new)
+        positions = tuple(kept[group] for group in range(len(kept)))
+        rule = Rule(self.k, self.stranded, positions, first[:-1], feature_of, n)
+        return rule, mask_of, packed_of
+
+
+def pack(word: str) -> int:
+    """The integer of an exact word: two bits a base, the first base leading."""
+    packed = 0
+    for base in word:
+        packed = 4 * packed + BASES.index(base)
+    return packed
+
+
+def spell(words: npt.NDArray[Any], k: int) -> npt.NDArray[np.uint8]:
+    """The letters of packed words as ASCII; uint8, shape (n, k)."""
+    letters = np.empty((len(words), k), np.uint8)
+    alphabet = np.frombuffer(BASES.encode(), np.uint8)
+    for position in range(k):
+        shift = words.dtype.type(2 * (k - 1 - position))
+        letters[:, position] = alphabet[(words >> shift) & words.dtype.type(3)]
+    return letters
+
+
+def _check_k(k: int, name: str, most: int = MAX_K) -> None:
+    if not 1 <= k <= most:
+        raise InputError(f"{name}: found {k}, expected 1 to {most}")
+
+
+def _n_merged(n: int) -> int:
+    """Words of n bases when a word and its reverse complement are one."""
+    return (4**n + (4 ** (n // 2) if n % 2 == 0 else 0)) // 2
+
+
+def _kept(mask: str) -> tuple[int, ...]:
+    return tuple(i for i, bit in enumerate(mask) if bit == "1")
+
+
+def _read(words: npt.NDArray[np.uint32], kept: Sequence[int], k: int) -> npt.NDArray[np.uint32]:
+    """The bases of packed words at the positions `kept`, packed."""
+    packed = np.zeros(len(words), np.uint32)
+    for position in kept:
+        packed = (packed << np.uint32(2)) | ((words >> np.uint32(2 * (k - 1 - position))) & 3)
+    return packed
+
+
+def _mirror(words: npt.NDArray[Any], k: int) -> npt.NDArray[Any]:
+    """The packed reverse complements of packed words."""
+    kind = words.dtype.type
+    rest, mirrored = words, np.zeros_like(words)
+    for _ in range(k):
+        mirrored = (mirrored << kind(2)) | (kind(3) - (rest & kind(3)))
+        rest = rest >> kind(2)
+    return mirrored
+
+
+def _first_appearances(values: npt.NDArray[np.uint32], n: int) -> npt.NDArray[np.int64]:
+    """Where each distinct value of `values` (all below n) appears first, in that order."""
+    at = np.empty(n, np.int64)
+    places = np.arange(len(values))
+    at[values[::-1]] = places[::-1]  # the last assignment to a place stays: the first appearance
+    return np.flatnonzero(at[values] == places)
+
+
+__all__ = ["BASES", "WILDCARD", "Vocabulary", "pack", "spell", "word_dtype"]

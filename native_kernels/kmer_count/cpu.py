@@ -1,0 +1,329 @@
+"""Numba loops of `kmer_count`. Each is self-contained; one thread runs one call."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from native_kernels._jit import jit
+
+U8 = npt.NDArray[np.uint8]
+U16 = npt.NDArray[np.uint16]
+U32 = npt.NDArray[np.uint32]
+U64 = npt.NDArray[np.uint64]
+I64 = npt.NDArray[np.int64]
+Bool = npt.NDArray[np.bool_]
+Words = npt.NDArray[Any]  # uint32 up to k = 16, uint64 beyond
+
+# Position of the one set bit of a power of two p: BIT_AT[p % 67] (2 generates the units mod 67).
+BIT_AT = np.zeros(67, np.int64)
+for _bit in range(64):
+    BIT_AT[(1 << _bit) % 67] = _bit
+
+
+@jit
+def count_rows_in_table(
+    codes: U8,
+    offsets: I64,
+    k: int,
+    stranded: bool,
+    reverse: Bool,
+    indptr: I64,
+    words: Words,
+    counts: U32,
+) -> int:
+    """Append each row's distinct words, ascending, through a table of all 4**k words.
+
+    The table stays in cache for k <= 9; two levels of bitmap find the touched words in order.
+    """
+    size = 1 << (2 * k)
+    mask = np.uint64(size - 1)
+    top = np.uint64(2 * (k - 1))
+    one, two, three, six = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(6)
+    low6, modulus = np.uint64(63), np.uint64(67)
+    table = np.zeros(size, np.uint32)
+    touched = np.zeros((size + 63) // 64, np.uint64)
+    groups = np.zeros((touched.shape[0] + 63) // 64, np.uint64)
+    filled = 0
+    for row in range(offsets.shape[0] - 1):
+        forward = np.uint64(0)
+        backward = np.uint64(0)
+        run = 0
+        for at in range(offsets[row], offsets[row + 1]):
+            if codes[at] > 3:
+                run = 0
+                continue
+            base = np.uint64(codes[at])
+            forward = ((forward << two) | base) & mask
+            backward = (backward >> two) | ((three - base) << top)
+            run += 1
+            if run < k:
+                continue
+            if stranded:
+                word = backward if reverse[row] else forward
+            else:
+                word = min(forward, backward)
+            table[word] += np.uint32(1)
+            block = word >> six
+            touched[block] |= one << (word & low6)
+            groups[block >> six] |= one << (block & low6)
+        for group in range(groups.shape[0]):
+            blocks = groups[group]
+            groups[group] = 0
+            while blocks != 0:
+                lowest = blocks & (~blocks + one)
+                blocks ^= lowest
+                block_at = 64 * group + BIT_AT[lowest % modulus]
+                bits = touched[block_at]
+                touched[block_at] = 0
+                while bits != 0:
+                    lowest = bits & (~bits + one)
+                    bits ^= lowest
+                    found = 64 * block_at + BIT_AT[lowest % modulus]
+                    words[filled] = found
+                    counts[filled] = table[found]
+                    table[found] = 0
+                    filled += 1
+        indptr[row + 1] = filled
+    return filled
+
+
+@jit
+def count_rows_by_sorting(
+    codes: U8,
+    offsets: I64,
+    k: int,
+    stranded: bool,
+    reverse: Bool,
+    indptr: I64,
+    words: Words,
+    counts: U32,
+) -> int:
+    """Append each row's distinct words, ascending: list the row's windows, sort, collapse."""
+    mask = ~np.uint64(0) >> np.uint64(64 - 2 * k)
+    top = np.uint64(2 * (k - 1))
+    two, three = np.uint64(2), np.uint64(3)
+    filled = 0
+    for row in range(offsets.shape[0] - 1):
+        forward = np.uint64(0)
+        backward = np.uint64(0)
+        run = 0
+        n_windows = 0
+        windows = np.empty(max(0, offsets[row + 1] - offsets[row] - k + 1), np.uint64)
+        for at in range(offsets[row], offsets[row + 1]):
+            if codes[at] > 3:
+                run = 0
+                continue
+            base = np.uint64(codes[at])
+            forward = ((forward << two) | base) & mask
+            backward = (backward >> two) | ((three - base) << top)
+            run += 1
+            if run < k:
+                continue
+            if stranded:
+                windows[n_windows] = backward if reverse[row] else forward
+            else:
+                windows[n_windows] = min(forward, backward)
+            n_windows += 1
+        ordered = np.sort(windows[:n_windows])
+        for i in range(n_windows):
+            if i == 0 or ordered[i] != ordered[i - 1]:
+                words[filled] = ordered[i]
+                counts[filled] = 0
+                filled += 1
+            counts[filled - 1] += np.uint32(1)
+        indptr[row + 1] = filled
+    return filled
+
+
+@jit
+def add_to_table(codes: U8, octets: U64, k: int, table: U32) -> None:
+    """Add every window's forward word to `table`, uint32 (4**k); k <= 12.
+
+    `octets` views whole groups of eight codes as one little-endian integer each. Eight bases
+    are packed into 16 bits by three multiply-free steps, so that eight windows depend on one
+    shift instead of on each other; a group with a non-base in it, or too soon after one, goes
+    base by base.
+    """
+    mask = np.uint64((1 << (2 * k)) - 1)
+    not_bases = np.uint64(0xFCFCFCFCFCFCFCFC)
+    pairs, quads = np.uint64(0x000F000F000F000F), np.uint64(0x000000FF000000FF)
+    all_eight = np.uint64(0xFFFF)
+    one = np.uint32(1)
+    history = np.uint64(0)  # the last 32 bases, the newest lowest
+    recent = np.uint64(0xFFFFFFFFFFFF)
+    run = 0
+    for group in range(octets.shape[0]):
+        x = octets[group]
+        if (x & not_bases) == 0 and run >= k - 1:
+            x = ((x << np.uint64(2)) | (x >> np.uint64(8))) & pairs
+            x = ((x << np.uint64(4)) | (x >> np.uint64(16))) & quads
+            x = ((x << np.uint64(8)) | (x >> np.uint64(32))) & all_eight
+            history = ((history & recent) << np.uint64(16)) | x
+            table[(history >> np.uint64(14)) & mask] += one
+            table[(history >> np.uint64(12)) & mask] += one
+            table[(history >> np.uint64(10)) & mask] += one
+            table[(history >> np.uint64(8)) & mask] += one
+            table[(history >> np.uint64(6)) & mask] += one
+            table[(history >> np.uint64(4)) & mask] += one
+            table[(history >> np.uint64(2)) & mask] += one
+            table[history & mask] += one
+        else:
+            for at in range(8 * group, 8 * group + 8):
+                if codes[at] > 3:
+                    run = 0
+                else:
+                    history = ((history & recent) << np.uint64(2)) | np.uint64(codes[at])
+                    run += 1
+                    if run >= k:
+                        table[history & mask] += one
+    for at in range(8 * octets.shape[0], codes.shape[0]):
+        if codes[at] > 3:
+            run = 0
+        else:
+            history = ((history & recent) << np.uint64(2)) | np.uint64(codes[at])
+            run += 1
+            if run >= k:
+                table[history & mask] += one
+
+
+@jit
+def add_to_table_by_slices(codes: U8, k: int, heads: I64, tails: U16, table: U32) -> None:
+    """Add every window's forward word to `table`, uint32 (4**k), slice by slice; 8 <= k <= 12.
+
+    A table of 4**12 is larger than the cache and its pages outnumber the TLB. The windows are
+    first dealt to the 4**(k - 8) slices by their leading bases, keeping the trailing 8 bases in
+    `tails` (at least one per code); then each slice, 256 KB, is counted while it is in cache.
+    """
+    mask = np.uint64((1 << (2 * k)) - 1)
+    low = np.uint64(0xFFFF)
+    two, sixteen = np.uint64(2), np.uint64(16)
+    n_slices = 1 << (2 * k - 16)
+    heads[:] = 0
+    word = np.uint64(0)
+    run = 0
+    for at in range(codes.shape[0]):
+        if codes[at] > 3:
+            run = 0
+        else:
+            word = ((word << two) | np.uint64(codes[at])) & mask
+            run += 1
+            if run >= k:
+                heads[word >> sixteen] += 1
+    start = 0
+    for part in range(n_slices):
+        n = heads[part]
+        heads[part] = start
+        start += n
+    word = np.uint64(0)
+    run = 0
+    for at in range(codes.shape[0]):
+        if codes[at] > 3:
+            run = 0
+        else:
+            word = ((word << two) | np.uint64(codes[at])) & mask
+            run += 1
+            if run >= k:
+                part = word >> sixteen
+                tails[heads[part]] = word & low
+                heads[part] += 1
+    start = 0
+    for part in range(n_slices):
+        first = part << 16
+        for i in range(start, heads[part]):
+            table[first + np.int64(tails[i])] += np.uint32(1)
+        start = heads[part]
+
+
+@jit
+def collect_table(table: U64, k: int, stranded: bool, words: Words, counts: U64) -> int:
+    """List the words that occur, ascending, with forward and reverse complement joined."""
+    filled = 0
+    for word in range(table.shape[0]):
+        n = table[word]
+        if not stranded:
+            rest = word
+            mirror = 0
+            for _ in range(k):
+                mirror = 4 * mirror + 3 - (rest & 3)
+                rest >>= 2
+            if mirror < word:
+                continue
+            if mirror > word:
+                n += table[mirror]
+        if n > 0:
+            words[filled] = word
+            counts[filled] = n
+            filled += 1
+    return filled
+
+
+@jit
+def count_prefixes(codes: U8, k: int, stranded: bool, prefix_bits: int, counts: I64) -> None:
+    """Add to `counts`, int64 (2**prefix_bits, at least 2), the windows by leading bits of word."""
+    top = np.uint64(2 * (k - 1))
+    shift = np.uint64(2 * k - prefix_bits)
+    mask = ~np.uint64(0) >> np.uint64(64 - 2 * k)
+    two, three = np.uint64(2), np.uint64(3)
+    forward = np.uint64(0)
+    backward = np.uint64(0)
+    run = 0
+    for at in range(codes.shape[0]):
+        if codes[at] > 3:
+            run = 0
+            continue
+        base = np.uint64(codes[at])
+        forward = ((forward << two) | base) & mask
+        backward = (backward >> two) | ((three - base) << top)
+        run += 1
+        if run >= k:
+            word = forward if stranded else min(forward, backward)
+            counts[word >> shift] += 1
+
+
+@jit
+def deal_words(
+    codes: U8,
+    k: int,
+    stranded: bool,
+    prefix_bits: int,
+    first: int,
+    last: int,
+    heads: I64,
+    words: Words,
+) -> None:
+    """Write the words whose prefix is in [first, last) to their bucket, at `heads[prefix]`."""
+    top = np.uint64(2 * (k - 1))
+    shift = np.uint64(2 * k - prefix_bits)
+    mask = ~np.uint64(0) >> np.uint64(64 - 2 * k)
+    two, three = np.uint64(2), np.uint64(3)
+    forward = np.uint64(0)
+    backward = np.uint64(0)
+    run = 0
+    for at in range(codes.shape[0]):
+        if codes[at] > 3:
+            run = 0
+            continue
+        base = np.uint64(codes[at])
+        forward = ((forward << two) | base) & mask
+        backward = (backward >> two) | ((three - base) << top)
+        run += 1
+        if run >= k:
+            word = forward if stranded else min(forward, backward)
+            prefix = np.int64(word >> shift)
+            if first <= prefix < last:
+                words[heads[prefix]] = word
+                heads[prefix] += 1
+
+
+@jit
+def collapse(words: Words, distinct: Words, counts: U64) -> int:
+    """List the distinct values of ascending `words` with how often each occurs."""
+    filled = 0
+    for i in range(words.shape[0]):
+        if i == 0 or words[i] != words[i - 1]:
+            distinct[filled] = words[i]
+            counts[filled] = 0
+            filled += 1
+        counts[filled - 1] += np.uint64(1)
+    return filled
