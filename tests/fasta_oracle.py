@@ -53,7 +53,7 @@ def write(path: Path, text: str | bytes, form: str = "plain") -> Path:
     if form == "bgzip":
         data = bgzip(data, 1000)
     elif form == "gzip":
-        data = gzip.compress(data)
+        data = gzip.compress(data, 1)
     path.write_bytes(data)
     return path
 

@@ -234,23 +234,23 @@ def _scan(source: Source) -> Records:
         raise InputError(f"{source.path}: {error}") from error
     if not records.names:
         raise InputError(f"{source.path}: holds no text, expected FASTA; check how it was made")
-    _check_names(records.names, records.line.tolist(), source.path, "header")
+    _check_names(records.names, records.line.tolist(), source.path, "rename that record")
     return records
 
 
-def _check_names(names: list[bytes], lines: list[int], path: Path, what: str) -> None:
+def _check_names(names: list[bytes], lines: list[int], path: Path, advice: str) -> None:
     first: dict[bytes, int] = {}
     for name, line in zip(names, lines, strict=True):
         try:
             shown = repr(name.decode())
         except UnicodeDecodeError:
             raise InputError(
-                f"{path}: line {line}: name {name!r} is not UTF-8 text; rename the record"
+                f"{path}: line {line}: name {name!r} is not UTF-8 text; {advice}"
             ) from None
         if first.setdefault(name, line) != line:
             raise InputError(
-                f"{path}: line {line}: {what} {shown} again, first on line {first[name]}, "
-                "expected every name once; rename or remove one of the two"
+                f"{path}: line {line}: name {shown} again, first on line {first[name]}, "
+                f"expected every name once; {advice}"
             )
 
 
@@ -333,7 +333,7 @@ def _read_fai(fai: Path, source: Plain | Bgzip) -> Records:
     if not names:
         raise InputError(f"{fai}: found no lines, expected one per record; {advice}")
     lines = list(range(1, len(names) + 1))
-    _check_names(names, lines, fai, "name")
+    _check_names(names, lines, fai, advice)
     length, offset, line_bases, line_bytes = np.array(rows, np.int64).T
     line = np.array(lines, np.int64)
     records = Records(names, length, offset, line_bases, line_bytes, line, source.size)
@@ -365,14 +365,15 @@ def _misplaced(records: Records, reader: Reader) -> str:
         *headers, header, rest = [b"", *_read(reader, low, offset - low).split(b"\n")]
         word = header[1:].split(None, 1)[:1]
         others = headers[1 if low == before[row] else 2 :]  # records without bases, empty lines
-        if (
-            (header[:1], word, rest) != (b">", [name], b"")
-            or header[1:2].isspace()
-            or any(line[:1] not in (b"", b"\r", b">") for line in others)
-        ):
+        if (header[:1], word, rest) != (b">", [name], b"") or header[1:2].isspace():
             return (
                 f"line {row + 1}: found {header[:40]!r} before offset {offset}, expected the "
                 f"header of {name.decode()!r}"
+            )
+        if any(line[:1] not in (b"", b"\r", b">") for line in others):
+            return (
+                f"line {row + 1}: found bases between offset {low} and the header of "
+                f"{name.decode()!r}, expected none: a record is missing or ends too early"
             )
         if records.length[row] > 0 and not _has_lines(records, row, reader):
             return (
