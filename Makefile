@@ -1,0 +1,42 @@
+# make demo: the main job on a small simulated genome.  make test: all checks.
+# make bench: measure, and write the README's table.  make PYTHON=python3.12 ... picks the Python.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
+
+unexport PYTHONPATH PYTHONHOME
+
+.PHONY: demo test bench clean
+
+demo: $(VENV)/base.stamp
+	$(BIN)/python -m kmerengine.demo
+
+test: $(VENV)/test.stamp
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m mypy
+	$(BIN)/python -m pytest
+
+bench: $(VENV)/base.stamp
+	$(BIN)/python -m bench.count
+	$(BIN)/python -m bench.table
+	$(BIN)/python -m bench.targets
+
+clean:
+	rm -rf $(VENV) build dist demo bench/work *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp is newer than what it was made from; without one, a half-made .venv is made again.
+$(VENV)/made.stamp:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; give another with PYTHON=...")'
+	$(PYTHON) -m venv --clear $(VENV)
+	touch $@
+
+$(VENV)/base.stamp: pyproject.toml constraints.txt | $(VENV)/made.stamp
+	$(PIP) -e .
+	touch $@
+
+$(VENV)/test.stamp: pyproject.toml constraints.txt | $(VENV)/made.stamp
+	$(PIP) -e '.[test]'
+	touch $(VENV)/base.stamp $@
