@@ -1,0 +1,164 @@
+"""`kmerengine count`, whole processes: regions out of a 250-Mb genome, and totals of all of it.
+
+    python -m bench.count [--repeats 3] [--case NAME ...] [--provider NAME ...] [--list]
+
+Caches are warm and the index of the genome exists, since every provider runs once before.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bench import peers
+from bench.data import BIG, REGION
+from bench.expected import count_windows, expected_counts
+from bench.harness import Case, Facts, Provider, run
+from bench.machine import package_version
+from bench.observe import observe_features, observe_regions, observe_totals
+
+N_REGIONS = 76_218
+N_TENFOLD = 762_180
+N_FEW = 1_000  # what plain Python does in seconds
+
+
+def engine(out: str, observe: Callable[[Path], Facts], *options: str, n: int = 0) -> Provider:
+    """`kmerengine count` writing `out`, for `n` regions or the whole genome."""
+
+    def command(output: Path) -> list[str]:
+        inputs = [str(BIG.write()), *([str(BIG.regions(n))] if n else [])]
+        return [
+            *(sys.executable, "-m", "kmerengine", "count", *inputs, *options),
+            *("-o", str(output / out), "--quiet", "--force"),
+        ]
+
+    return Provider(
+        name="kmerengine",
+        command=command,
+        observe=lambda output, _: observe(output / out),
+        version=lambda: package_version("kmerengine"),
+    )
+
+
+def alone(k: int) -> Provider:
+    """The loop without start-up, reading or writing."""
+
+    def observe(_: Path, stdout: str) -> Facts:
+        said = json.loads(stdout)
+        return {"total": said["total"], "distinct": said["distinct"]}
+
+    return Provider(
+        name="kmerengine, counting alone",
+        command=lambda _: [sys.executable, "-m", "bench.count_alone", str(k)],
+        observe=observe,
+        version=lambda: package_version("kmerengine"),
+        self_timed=True,
+    )
+
+
+def of_regions(
+    name: str, label: str, n: int, providers: Sequence[Provider], *, gapped: bool = False
+) -> Case:
+    """A case over `n` regions, held to what NumPy makes of them."""
+    return Case(
+        name=name,
+        label=label,
+        work=n * REGION,
+        unit="base",
+        providers=providers,
+        setup=lambda: expected_counts(BIG, BIG.regions(n), gapped=gapped),
+    )
+
+
+def materialized(name: str, label: str, out: str, *options: str) -> Case:
+    """All gapped features of the regions, written in one of the formats."""
+    provider = engine(out, observe_features, "--materialize", *options, n=N_REGIONS)
+    return of_regions(name, label, N_REGIONS, [provider], gapped=True)
+
+
+def totals(k: int, out: str, *options: str, others: Sequence[Provider]) -> Case:
+    """Every exact word of the genome."""
+    return Case(
+        name=f"totals-{k}",
+        label=f"exact words of 250 Mb, `-k {k}`",
+        work=BIG.bases,
+        unit="base",
+        providers=[
+            engine(out, observe_totals, "-k", str(k), *options),
+            *([alone(k)] if k <= 12 else []),
+            peers.kmc(BIG.write, k),
+            *others,
+        ],
+        setup=lambda: count_windows(BIG, k),
+    )
+
+
+CASES = [
+    of_regions(
+        "regions",
+        "76,218 regions x 200 bp",
+        N_REGIONS,
+        [
+            engine("out.parquet", observe_regions, n=N_REGIONS),
+            peers.scikit_learn(BIG.write, lambda: BIG.regions(N_REGIONS)),
+        ],
+    ),
+    of_regions(
+        "regions-10x",
+        "762,180 regions x 200 bp",
+        N_TENFOLD,
+        [engine("out.parquet", observe_regions, n=N_TENFOLD)],
+    ),
+    materialized("features-arrow", "their gapped features, Arrow", "out.arrow"),
+    materialized("features-parts", "their gapped features, Parquet parts", "out", "--parts"),
+    materialized("features-parquet", "their gapped features, one Parquet file", "out.parquet"),
+    of_regions(
+        "features-few",
+        "1,000 regions, gapped features",
+        N_FEW,
+        [
+            engine("out.parquet", observe_features, "--materialize", n=N_FEW),
+            peers.plain_python(BIG.write, lambda: BIG.regions(N_FEW)),
+        ],
+        gapped=True,
+    ),
+    totals(8, "out.parquet", others=[peers.jellyfish(BIG.write, 8, hash_size="1M")]),
+    totals(12, "out.parquet", others=[peers.jellyfish(BIG.write, 12, hash_size="16M")]),
+    totals(21, "out", "--parts", others=[peers.jellyfish(BIG.write, 21, hash_size="300M", runs=1)]),
+]
+
+
+def select(cases: Sequence[Case], names: Sequence[str], providers: Sequence[str]) -> list[Case]:
+    """The cases named, with the providers named; all where none is."""
+    return [
+        replace(case, providers=[p for p in case.providers if not providers or p.name in providers])
+        for case in cases
+        if not names or case.name in names
+    ]
+
+
+def main() -> None:
+    """Read the options and run."""
+    parser = argparse.ArgumentParser(prog="bench.count", description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=3, help="timed runs of each (default 3)")
+    parser.add_argument("--case", action="append", default=[], metavar="NAME")
+    parser.add_argument("--provider", action="append", default=[], metavar="NAME")
+    parser.add_argument("--list", action="store_true", help="show cases and providers")
+    options = parser.parse_args()
+    known = {case.name for case in CASES} | {p.name for case in CASES for p in case.providers}
+    if strangers := {*options.case, *options.provider} - known:
+        parser.error(f"unknown: {', '.join(sorted(strangers))}; see --list")
+    if options.repeats < 1:
+        parser.error("--repeats must be at least 1")
+    chosen = select(CASES, options.case, options.provider)
+    if options.list:
+        for case in chosen:
+            print(f"{case.name}: {', '.join(provider.name for provider in case.providers)}")
+        return
+    run("count", chosen, repeats=options.repeats)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""The README's benchmark table, from the results: `python -m bench.table [--check]`.
+
+It stands between two comment lines of the README; `--check` exits with 1 if it is not what the
+results say.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+from bench.harness import RESULTS, Row, newest_rows, read_rows
+from bench.machine import ROOT
+
+BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+HEADER = [
+    "| work | by | seconds (p20-p80) | rate | peak memory | output |",
+    "|---|---|---|---|---|---|",
+]
+
+
+def make_table(rows: Sequence[Row]) -> str:
+    """Markdown: the newest run of each case, and below it what it was measured on."""
+    rows = newest_rows(rows)
+    if not rows:
+        return "No results yet; `make bench` makes them."
+    lines = list(HEADER)
+    for _, of_case in groupby(rows, key=lambda row: row["case"]):
+        for i, row in enumerate(of_case):
+            lines.append(_line(row, label=row["label"] if i == 0 else ""))
+    return "\n".join([*lines, "", *_captions(rows)])
+
+
+def _line(row: Row, *, label: str) -> str:
+    version = row["versions"].get(row["provider"], "")
+    by = (
+        row["provider"]
+        if row["provider"].startswith("kmerengine")
+        else f"{row['provider']} {version}"
+    )
+    if row["self_timed"]:
+        spans = "", ""  # the process also does what is not timed
+    else:
+        output = row["output_bytes"]
+        spans = _bytes(row["peak_rss_bytes"]), _bytes(output) if output else ""
+    spread = f" ({row['p20']:.3g}-{row['p80']:.3g})" if row["runs"] > 1 else " (one run)"
+    rate = f"{row['work_per_second'] / 1e6:,.3g} M{row['unit']}/s"
+    cells = [label, by, f"{row['p50']:.3g}{spread}", rate, *spans]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _bytes(n: int) -> str:
+    size = float(n)
+    for unit in ("B", "kB", "MB"):
+        if size < 999.5:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} GB"
+
+
+def _captions(rows: Sequence[Row]) -> list[str]:
+    """One line for each place, commit and day that the rows come from."""
+    captions = []
+    for row in rows:
+        machine, versions = row["machine"], row["versions"]
+        changed = " with uncommitted changes" if row["dirty"] else ""
+        caption = (
+            f"{machine['cpu']}, {machine['cores']} cores, "
+            f"{machine['memory_bytes'] / 2**30:.0f} GiB; Python {versions['python']}, "
+            f"NumPy {versions['numpy']}, Numba {versions['numba']}, PyArrow {versions['pyarrow']}; "
+            f"commit {row['commit'][:10]}{changed}; {row['date']}."
+        )
+        if caption not in captions:
+            captions.append(caption)
+    return captions
+
+
+def put_table(readme: str, table: str) -> str:
+    """`readme` with `table` between its two markers."""
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the README needs the lines {BEGIN} and {END}, in this order")
+    return f"{before}{BEGIN}\n{table}\n{END}{after}"
+
+
+def main(readme: Path = ROOT / "README.md", results: Path = RESULTS) -> int:
+    """Write the table, or check it."""
+    parser = argparse.ArgumentParser(prog="bench.table", description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="change nothing; 1 if out of date")
+    options = parser.parse_args()
+    rows = [row for path in sorted(results.glob("*.json")) for row in read_rows(path)]
+    if not readme.exists():
+        print(f"no {readme.name}; the table is only printed", file=sys.stderr)
+        print(make_table(rows))
+        return int(options.check)
+    found = readme.read_text()
+    wanted = put_table(found, make_table(rows))
+    if options.check:
+        return int(found != wanted)
+    readme.write_text(wanted)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

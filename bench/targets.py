@@ -1,0 +1,73 @@
+"""The speeds asked for, against the newest results: `python -m bench.targets`; exit 1 if missed."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.harness import RESULTS, Row, newest_rows, read_rows
+
+ENGINE = "kmerengine"
+ALONE = "kmerengine, counting alone"
+MB = 1_000_000
+GB = 1_000 * MB
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A row's figure, over another row's if `against` names one, must not pass `limit`.
+
+    With `at_least`, must reach it.
+    """
+
+    case: str
+    figure: str
+    limit: float
+    provider: str = ENGINE
+    against: tuple[str, str] | None = None
+    at_least: bool = False
+
+
+TARGETS = [
+    Target(case="regions", figure="p50", limit=1.5),
+    Target(case="regions", figure="peak_rss_bytes", limit=600 * MB),
+    Target(case="regions-10x", figure="p50", limit=11, against=("regions", ENGINE)),
+    Target(case="features-arrow", figure="p50", limit=6),
+    Target(case="features-parts", figure="p50", limit=6),
+    Target(case="features-parquet", figure="p50", limit=9),
+    Target(case="totals-8", figure="p50", limit=1),
+    Target(case="totals-8", figure="work_per_second", limit=GB, provider=ALONE, at_least=True),
+    Target(case="totals-12", figure="p50", limit=1 / 2.5, against=("totals-12", "KMC")),
+    Target(case="totals-21", figure="p50", limit=1 / 1.5, against=("totals-21", "KMC")),
+    Target(case="totals-21", figure="peak_rss_bytes", limit=4 * GB),
+]
+
+
+def judge(target: Target, rows: Mapping[tuple[str, str], Row]) -> tuple[str, float | None]:
+    """ "met", "missed" or "not measured", and the value."""
+    row = rows.get((target.case, target.provider))
+    base = rows.get(target.against) if target.against else None
+    if row is None or (target.against and base is None):
+        return "not measured", None
+    value = row[target.figure] / (base[target.figure] if base else 1)
+    met = value >= target.limit if target.at_least else value <= target.limit
+    return ("met" if met else "missed"), value
+
+
+def main(rows: Sequence[Row]) -> int:
+    """Print a line per target."""
+    newest = {(row["case"], row["provider"]): row for row in newest_rows(rows)}
+    verdicts = []
+    for target in TARGETS:
+        verdict, value = judge(target, newest)
+        verdicts.append(verdict)
+        of = f" over {target.against[1]}'s of {target.against[0]}" if target.against else ""
+        sign = ">=" if target.at_least else "<="
+        shown = "" if value is None else f" {value:.4g}"
+        print(
+            f"{verdict}: {target.case}, {target.figure}{of}{shown}, asked {sign} {target.limit:.4g}"
+        )
+    return int("missed" in verdicts)
+
+
+if __name__ == "__main__":
+    sys.exit(main(read_rows(RESULTS / "count.json")))
