@@ -108,7 +108,12 @@ def run(
 ) -> list[Row]:
     """Compare the providers of each case and append a row for each to `results`/`op`.json."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    shared = {"run": now, "date": now[:10], **describe_commit(), "versions": describe_versions()}
+    shared: Row = {
+        "run": now,
+        "date": now[:10],
+        **describe_commit(),
+        "versions": describe_versions(),
+    }
     rows = []
     with use_cores(cores) as n_cores:
         shared["machine"] = describe_machine(n_cores)

@@ -13,6 +13,7 @@ from pathlib import Path
 from bench.harness import RESULTS, Row, newest_rows, read_rows
 from bench.machine import ROOT
 
+README = ROOT / "README.md"
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 HEADER = [
     "| work | by | seconds (p20-p80) | rate | peak memory | output |",
@@ -85,21 +86,25 @@ def put_table(readme: str, table: str) -> str:
     return f"{before}{BEGIN}\n{table}\n{END}{after}"
 
 
-def main(readme: Path = ROOT / "README.md", results: Path = RESULTS) -> int:
+def read_table(results: Path = RESULTS) -> str:
+    """The table of all result files."""
+    return make_table([row for path in sorted(results.glob("*.json")) for row in read_rows(path)])
+
+
+def main() -> int:
     """Write the table, or check it."""
     parser = argparse.ArgumentParser(prog="bench.table", description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="change nothing; 1 if out of date")
     options = parser.parse_args()
-    rows = [row for path in sorted(results.glob("*.json")) for row in read_rows(path)]
-    if not readme.exists():
-        print(f"no {readme.name}; the table is only printed", file=sys.stderr)
-        print(make_table(rows))
+    if not README.exists():
+        print(f"there is no {README.name}; this is its table", file=sys.stderr)
+        print(read_table())
         return int(options.check)
-    found = readme.read_text()
-    wanted = put_table(found, make_table(rows))
+    found = README.read_text()
+    wanted = put_table(found, read_table())
     if options.check:
         return int(found != wanted)
-    readme.write_text(wanted)
+    README.write_text(wanted)
     return 0
 
 
