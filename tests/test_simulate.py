@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from kmerengine._simulate import IUPAC, MOTIFS, simulate
 from kmerengine.cli.simulate import command
 from kmerengine.errors import InputError
 from kmerengine.io.bed import read_regions
-from kmerengine.simulate import IUPAC, MOTIFS, simulate
 
 
 def fasta(path) -> dict[str, str]:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
+from kmerengine._simulate import simulate
 from kmerengine.cli._options import force
-from kmerengine.simulate import simulate
 
 
 @click.command(name="simulate")
