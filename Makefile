@@ -18,7 +18,7 @@ test: $(VENV)/test.stamp
 	$(BIN)/python -m mypy
 	$(BIN)/python -m pytest
 
-bench: $(VENV)/base.stamp
+bench: $(VENV)/bench.stamp
 	$(BIN)/python -m bench.count
 	$(BIN)/python -m bench.table
 	$(BIN)/python -m bench.targets
@@ -39,4 +39,9 @@ $(VENV)/base.stamp: pyproject.toml constraints.txt | $(VENV)/made.stamp
 
 $(VENV)/test.stamp: pyproject.toml constraints.txt | $(VENV)/made.stamp
 	$(PIP) -e '.[test]'
+	touch $(VENV)/base.stamp $@
+
+# scikit-learn is a peer; kmc and jellyfish are too, from the system's packages, if they are there.
+$(VENV)/bench.stamp: pyproject.toml constraints.txt | $(VENV)/made.stamp
+	$(PIP) -e . scikit-learn
 	touch $(VENV)/base.stamp $@

@@ -15,7 +15,7 @@ from pathlib import Path
 from bench import peers
 from bench.data import BIG, REGION
 from bench.expected import count_windows, expected_counts
-from bench.harness import Case, Facts, Provider, run
+from bench.harness import BenchError, Case, Facts, Provider, run
 from bench.machine import package_version
 from bench.observe import observe_features, observe_regions, observe_totals
 
@@ -157,7 +157,10 @@ def main() -> None:
         for case in chosen:
             print(f"{case.name}: {', '.join(provider.name for provider in case.providers)}")
         return
-    run("count", chosen, repeats=options.repeats)
+    try:
+        run("count", chosen, repeats=options.repeats)
+    except BenchError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":
