@@ -8,7 +8,7 @@ from typing import BinaryIO, cast
 
 from kmerengine.errors import InputError
 
-_BLOCK = 1 << 20  # bytes of text at a time
+_BLOCK = 1 << 18  # bytes of text at a time: the arrays made of them stay in cache
 _LONGEST_LINE = 1 << 24  # bytes; a BED12 line with 100,000 blocks has 2 million
 _BGZIP_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 
