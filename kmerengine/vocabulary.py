@@ -3,20 +3,20 @@
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
-from math import comb
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from kmerengine.errors import InputError
-from native_kernels.kmer_count import MAX_K, MAX_TABLE_K, word_dtype
+from kmerengine.words import BASES, mirrored_words, packed, read_positions
+from native_kernels.kmer_count import MAX_K, MAX_TABLE_K
 from native_kernels.kmer_project import Projection, Rule
 
-BASES = "ACGT"
 WILDCARD = "N"
 MAX_FEATURES = 1 << 27  # enumerated at most: their table takes about 1 GB
 
@@ -33,9 +33,10 @@ class Vocabulary:
 
     Attributes
     ----------
+    kind : "wildcard", "gkm", "exact" or "masks"
     k : int
         Bases in a window, wildcards included.
-    masks : tuple of str
+    mask_list : tuple of str
         Every mask in the order that numbers the features; closed under reversal unless stranded.
     stranded : bool
     """
@@ -46,11 +47,13 @@ class Vocabulary:
     stranded: bool = False
 
     @classmethod
-    def wildcard(cls, k: int = 8, max_wildcards: int = 2, *, stranded: bool = False) -> "Vocabulary":
+    def wildcard(
+        cls, k: int = 8, max_wildcards: int = 2, *, stranded: bool = False
+    ) -> "Vocabulary":
         """Every k-mer with 0 to `max_wildcards` consecutive wildcards at any position.
 
         The defaults are BindVAE's vocabulary (112,800 features) in the order of the authors'
-        file: their id is this id + 1 (SPEC of Kshirsagar et al. 2021: 0 is 'EMPTY').
+        file: their id is this id + 1, and 0 is 'EMPTY' (Kshirsagar et al. 2021, released file).
         """
         _check_k(k, "k")
         if not 0 <= max_wildcards < k:
@@ -106,10 +109,39 @@ class Vocabulary:
             given = list(dict.fromkeys(given + [mask[::-1] for mask in given]))
         return cls("masks", len(given[0]), tuple(given), stranded)
 
+    @classmethod
+    def choose(
+        cls,
+        *,
+        k: int | None = None,
+        max_wildcards: int | None = None,
+        gkm: tuple[int, int] | None = None,
+        mask: Sequence[str] = (),
+        stranded: bool = False,
+    ) -> "Vocabulary":
+        """The vocabulary that the commands' options name: the default, wildcards, gkm or masks.
+
+        `max_wildcards` is 2 for k = 8 and 0 for any other k unless it is given. `k` and
+        `max_wildcards`, `gkm`, and `mask` exclude each other.
+        """
+        given = {"-k/--max-wildcards": (k, max_wildcards) != (None, None), "--gkm": gkm is not None}
+        given["--mask"] = bool(mask)
+        chosen = [name for name, is_given in given.items() if is_given]
+        if len(chosen) > 1:
+            raise InputError(f"options: found {' and '.join(chosen)}, expected one of them")
+        if gkm is not None:
+            return cls.gkm(*gkm, stranded=stranded)
+        if mask:
+            return cls.masks(mask, stranded=stranded)
+        k = 8 if k is None else k
+        if max_wildcards is None:
+            max_wildcards = 2 if k == 8 else 0
+        return cls.wildcard(k, max_wildcards, stranded=stranded)
+
     @property
     def n_words(self) -> int:
         """Number of exact words of k bases: 32,896 for the default."""
-        return 4**self.k if self.stranded else _n_merged(self.k)
+        return int(4**self.k) if self.stranded else _n_merged(self.k)
 
     @cached_property
     def n_features(self) -> int:
@@ -141,28 +173,33 @@ class Vocabulary:
         }
 
     @classmethod
-    def from_spec(cls, spec: Any) -> "Vocabulary":
-        """The vocabulary of a `spec`; InputError if it is not one."""
+    def from_spec(cls, spec: Any, where: Path) -> "Vocabulary":
+        """The vocabulary of a `spec` found in the file `where`; InputError if it is not one."""
+        damaged = InputError(
+            f"{where}: its vocabulary ({json.dumps(spec, default=str):.100}) is not one that this "
+            "version makes; count again"
+        )
         try:
-            masks, k, stranded = spec["masks"], spec["k"], spec["stranded"]
-            plain = all(isinstance(mask, str) and len(mask) == k for mask in masks)
-            if not plain or not isinstance(stranded, bool):
-                raise ValueError
-            if spec["kind"] == "masks" or spec["kind"] == "gkm":
-                made = cls.masks(masks, stranded=stranded)
-                made = cls(spec["kind"], made.k, made.mask_list, stranded)
-            elif spec["kind"] in ("wildcard", "exact"):
-                widest = max(mask.count("0") for mask in masks)
-                made = cls.wildcard(k, widest, stranded=stranded)
+            kind, k, masks, stranded = (spec[name] for name in ("kind", "k", "masks", "stranded"))
+            if kind in ("wildcard", "exact"):
+                made = cls.wildcard(k, max(mask.count("0") for mask in masks), stranded=stranded)
+            elif kind in ("gkm", "masks"):
+                made = replace(cls.masks(masks, stranded=stranded), kind=kind)
             else:
-                raise ValueError
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"vocabulary: found {json.dumps(spec, default=str)[:200]}, expected "
-                             "kind, k, masks and stranded of a kmerengine file") from error
-        if list(made.mask_list) != list(masks):
-            raise InputError(f"vocabulary: the masks of this {spec['kind']} vocabulary are not "
-                             "those that this version makes; count again")
+                raise damaged
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise damaged from error
+        if made.spec != spec or not isinstance(stranded, bool):
+            raise damaged
         return made
+
+    def check_projects(self, counted: "Vocabulary") -> None:
+        """InputError unless features of this vocabulary follow from words of `counted`."""
+        if (self.k, self.stranded) != (counted.k, counted.stranded):
+            raise InputError(
+                f"vocabulary: found k = {self.k}, stranded = {self.stranded}; expected those of "
+                f"the counts, k = {counted.k}, stranded = {counted.stranded}"
+            )
 
     # Numbering: one table from (group, packed bases) to feature, and its inverse.
 
@@ -184,14 +221,14 @@ class Vocabulary:
 
     def words(self, features: npt.ArrayLike | None = None) -> npt.NDArray[np.str_]:
         """The words of features (all by default), dtype ``<Uk``."""
-        _, mask_of, packed_of = self._numbering
+        _, mask_of, read_of = self._numbering
         chosen = np.arange(self.n_features) if features is None else np.asarray(features)
         letters = np.full((len(chosen), self.k), ord(WILDCARD), np.uint32)
-        masks, packed = mask_of[chosen], packed_of[chosen]
+        masks, reads = mask_of[chosen], read_of[chosen]
         alphabet = np.array([ord(base) for base in BASES], np.uint32)
         for number in np.unique(masks):
             rows = np.flatnonzero(masks == number)
-            rest = packed[rows]
+            rest = reads[rows]
             for position in reversed(_kept(self.mask_list[number])):
                 letters[rows, position] = alphabet[rest & 3]
                 rest = rest >> 2
@@ -205,11 +242,11 @@ class Vocabulary:
                 f"word: found {word!r}, expected {self.k} of A C G T and N (wildcard), "
                 f"with the wildcards of one of the masks {', '.join(self.mask_list[:4])} ..."
             )
-        group, mirrored = self._group_of[mask]
-        packed = pack(word.replace(WILDCARD, ""))
-        if mirrored:
-            packed = int(_mirror(np.array([packed]), mask.count("1"))[0])
-        return int(self.rule.feature_of[self.rule.first[group] + packed])
+        group, is_mirrored = self._group_of[mask]
+        read = packed(word.replace(WILDCARD, ""))
+        if is_mirrored:
+            read = int(mirrored_words(np.array([read]), mask.count("1"))[0])
+        return int(self.rule.feature_of[self.rule.first[group] + read])
 
     def n_wildcards(self) -> npt.NDArray[np.uint8]:
         """Number of wildcards of every feature; uint8, shape (n_features,)."""
@@ -232,7 +269,7 @@ class Vocabulary:
         words = np.arange(4**self.k, dtype=np.uint32)
         if self.stranded:
             return words
-        return words[words <= _mirror(words, self.k)]
+        return words[words <= mirrored_words(words, self.k)]
 
     @cached_property
     def _group_of(self) -> dict[str, tuple[int, bool]]:
@@ -250,7 +287,7 @@ class Vocabulary:
 
     @cached_property
     def _numbering(self) -> tuple[Rule, npt.NDArray[np.uint16], npt.NDArray[np.uint32]]:
-        """The rule, and for every feature the mask and the packed bases that spell it.
+        """The rule, and for every feature its mask and what it reads there, packed.
 
         'wildcard' follows BindVAE's file: mask by mask, walk the canonical words in order and
         append what they read under the mask unless it, or its reverse complement, is there. The
@@ -266,51 +303,33 @@ class Vocabulary:
         first = np.cumsum([0] + [4 ** len(kept[group]) for group in range(len(kept))])
         feature_of = np.full(first[-1], -1, np.int32)
         mask_of = np.empty(self.n_features, np.uint16)
-        packed_of = np.empty(self.n_features, np.uint32)
+        read_of = np.empty(self.n_features, np.uint32)
         n = 0
         for number, mask in enumerate(self.mask_list):
-            group, mirrored = groups[mask]
-            if mirrored and self.kind != "wildcard":
+            group, is_mirrored = groups[mask]
+            if is_mirrored and self.kind != "wildcard":
                 continue  # every read of this mask has its feature by the mirror image's
             n_kept = len(kept[group])
             table = feature_of[first[group] : first[group + 1]]
             if self.kind == "wildcard":
-                spelled = _read(self.exact_words, _kept(mask), self.k)
+                reads = read_positions(self.exact_words, _kept(mask), self.k)
             else:
-                spelled = np.arange(4**n_kept, dtype=np.uint32)
-            packed = _mirror(spelled, n_kept) if mirrored else spelled
+                reads = np.arange(4**n_kept, dtype=np.uint32)
+            keys = mirrored_words(reads, n_kept) if is_mirrored else reads
             own_mirror = not self.stranded and mask == mask[::-1]
             if own_mirror:
-                packed = np.minimum(packed, _mirror(packed, n_kept))
-            new = _first_appearances(packed, table.shape[0])
-            new = new[table[packed[new]] < 0]
-            table[packed[new]] = np.arange(n, n + len(new), dtype=np.int32)
+                keys = np.minimum(keys, mirrored_words(keys, n_kept))
+            new = _first_appearances(keys, len(table))
+            new = new[table[keys[new]] < 0]
+            table[keys[new]] = np.arange(n, n + len(new), dtype=np.int32)
             if own_mirror:
-                table[_mirror(packed[new], n_kept)] = table[packed[new]]
+                table[mirrored_words(keys[new], n_kept)] = table[keys[new]]
             mask_of[n : n + len(new)] = number
-            packed_of[n : n + len(new)] = spelled[new]
+            read_of[n : n + len(new)] = reads[new]
             n += len(new)
         positions = tuple(kept[group] for group in range(len(kept)))
         rule = Rule(self.k, self.stranded, positions, first[:-1], feature_of, n)
-        return rule, mask_of, packed_of
-
-
-def pack(word: str) -> int:
-    """The integer of an exact word: two bits a base, the first base leading."""
-    packed = 0
-    for base in word:
-        packed = 4 * packed + BASES.index(base)
-    return packed
-
-
-def spell(words: npt.NDArray[Any], k: int) -> npt.NDArray[np.uint8]:
-    """The letters of packed words as ASCII; uint8, shape (n, k)."""
-    letters = np.empty((len(words), k), np.uint8)
-    alphabet = np.frombuffer(BASES.encode(), np.uint8)
-    for position in range(k):
-        shift = words.dtype.type(2 * (k - 1 - position))
-        letters[:, position] = alphabet[(words >> shift) & words.dtype.type(3)]
-    return letters
+        return rule, mask_of, read_of
 
 
 def _check_k(k: int, name: str, most: int = MAX_K) -> None:
@@ -320,29 +339,11 @@ def _check_k(k: int, name: str, most: int = MAX_K) -> None:
 
 def _n_merged(n: int) -> int:
     """Words of n bases when a word and its reverse complement are one."""
-    return (4**n + (4 ** (n // 2) if n % 2 == 0 else 0)) // 2
+    return int(4**n + (4 ** (n // 2) if n % 2 == 0 else 0)) // 2
 
 
 def _kept(mask: str) -> tuple[int, ...]:
     return tuple(i for i, bit in enumerate(mask) if bit == "1")
-
-
-def _read(words: npt.NDArray[np.uint32], kept: Sequence[int], k: int) -> npt.NDArray[np.uint32]:
-    """The bases of packed words at the positions `kept`, packed."""
-    packed = np.zeros(len(words), np.uint32)
-    for position in kept:
-        packed = (packed << np.uint32(2)) | ((words >> np.uint32(2 * (k - 1 - position))) & 3)
-    return packed
-
-
-def _mirror(words: npt.NDArray[Any], k: int) -> npt.NDArray[Any]:
-    """The packed reverse complements of packed words."""
-    kind = words.dtype.type
-    rest, mirrored = words, np.zeros_like(words)
-    for _ in range(k):
-        mirrored = (mirrored << kind(2)) | (kind(3) - (rest & kind(3)))
-        rest = rest >> kind(2)
-    return mirrored
 
 
 def _first_appearances(values: npt.NDArray[np.uint32], n: int) -> npt.NDArray[np.int64]:
@@ -351,6 +352,3 @@ def _first_appearances(values: npt.NDArray[np.uint32], n: int) -> npt.NDArray[np
     places = np.arange(len(values))
     at[values[::-1]] = places[::-1]  # the last assignment to a place stays: the first appearance
     return np.flatnonzero(at[values] == places)
-
-
-__all__ = ["BASES", "WILDCARD", "Vocabulary", "pack", "spell", "word_dtype"]

@@ -29,8 +29,7 @@ def atomic(path: Path, *, force: bool = False, folder: bool = False) -> Iterator
     file too large) becomes an InputError.
     """
     check_writable(path, force=force)
-    kind = tempfile.mkdtemp if folder else _make_file
-    temporary = Path(kind(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+    temporary = _temporary(path, folder=folder)
     try:
         yield temporary
         _sync(temporary)
@@ -45,13 +44,17 @@ def atomic(path: Path, *, force: bool = False, folder: bool = False) -> Iterator
         raise
 
 
-def _make_file(prefix: str, suffix: str, dir: Path) -> str:  # noqa: A002
-    handle, name = tempfile.mkstemp(prefix=prefix, suffix=suffix, dir=dir)
+def _temporary(path: Path, *, folder: bool) -> Path:
     umask = os.umask(0)
     os.umask(umask)
-    os.fchmod(handle, 0o666 & ~umask)  # mkstemp makes private files; outputs are ordinary ones
+    if folder:
+        made = Path(tempfile.mkdtemp(".tmp", f".{path.name}.", path.parent))
+        made.chmod(0o777 & ~umask)  # tempfile makes private ones; outputs are ordinary
+        return made
+    handle, name = tempfile.mkstemp(".tmp", f".{path.name}.", path.parent)
     os.close(handle)
-    return name
+    Path(name).chmod(0o666 & ~umask)
+    return Path(name)
 
 
 def _sync(path: Path) -> None:

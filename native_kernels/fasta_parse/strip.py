@@ -45,7 +45,7 @@ def strip_block(text: U8, state: I64, codes: U8, headers: I64) -> None:
     written = 0
     n_headers = 0
     n_bases = state[N_BASES]
-    bad_at = np.int64(-1)
+    bad_at = -1
     if place == IN_HEADER:
         headers[0] = -1
         n_headers = 1

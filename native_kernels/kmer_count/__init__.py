@@ -1,6 +1,6 @@
 """Exact k-mer counts of encoded bases.
 
-    word(s) = sum_i base[s + i] * 4**(k - 1 - i)          for every window s whose k bases are A C G T
+    word(s) = sum_i base[s + i] * 4**(k - 1 - i)     for every window s of k bases A C G T
     strands merged: the smaller of word(s) and the word of its reverse complement
 
 `codes` are uint8: A C G T = 0 1 2 3, anything else (255) is no base and ends every window that
@@ -8,6 +8,8 @@ holds it. Words are uint32 up to k = 16 and uint64 up to k = 32.
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from threading import Lock
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +19,7 @@ from native_kernels.kmer_count import cpu, gpu
 from native_kernels.kmer_count.reference import count_rows_reference, count_words_reference
 
 __all__ = [
+    "FLAT_TABLE_K",
     "MAX_K",
     "MAX_TABLE_K",
     "Tally",
@@ -31,7 +34,7 @@ MAX_K = 32
 MAX_TABLE_K = 12  # beyond, 4**k counters no longer fit in memory
 ROW_TABLE_K = 9  # 4**9 counters (1 MB) stay in cache; beyond, sorting a row's windows is faster
 FLAT_TABLE_K = 10  # 250 Mb on one core: k = 10 0.41 s flat; k = 12 2.5 s flat, 1.0 s by slices
-TALLY_WINDOWS = 1 << 31  # uint32 counters are emptied into uint64 ones before they can wrap
+MAX_PIECE = 1 << 26  # bases counted between two looks at how full the uint32 counters may be
 
 Device = Literal["cpu", "cuda"]
 Words = npt.NDArray[Any]
@@ -81,7 +84,10 @@ def count_rows(
     if np.any(np.diff(offsets) < 0) or offsets[-1] > len(codes):
         raise ValueError(f"offsets must ascend to at most {len(codes)}, the number of bases")
     if device == "cuda":
-        return _on_gpu(gpu.count_rows_arrays, codes, offsets, k=k, stranded=stranded, reverse=reverse)
+        indptr, words, counts = _on_gpu(
+            gpu.count_rows_arrays, codes, offsets, k=k, stranded=stranded, reverse=reverse
+        )
+        return indptr, words, counts
     n_rows = len(offsets) - 1
     if reverse is None:
         reverse = np.zeros(n_rows, np.bool_)
@@ -114,13 +120,14 @@ def count_words(
     """
     _check(codes, k)
     if device == "cuda":
-        return _on_gpu(gpu.count_words_arrays, codes, k=k, stranded=stranded)
+        words, totals = _on_gpu(gpu.count_words_arrays, codes, k=k, stranded=stranded)
+        return words, totals
     if k > MAX_TABLE_K:
         return _count_by_sorting(codes, k, stranded=stranded)
     tally = Tally(k, stranded=stranded, slots=threads)
     # a piece starts k - 1 bases early: every window lies in one piece
     cuts = np.linspace(0, len(codes), threads + 1).astype(np.int64)
-    pieces = [codes[max(0, a - k + 1) : b] for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+    pieces = [codes[max(0, a - k + 1) : b] for a, b in pairwise(cuts)]
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(tally.add, pieces, range(threads)))
     return tally.result()
@@ -145,15 +152,17 @@ class Tally:
         self.k = k
         self.stranded = stranded
         self._tables = [np.zeros(4**k, np.uint32) for _ in range(slots)]
-        self._windows = [0] * slots
-        self._totals: list[npt.NDArray[np.uint64] | None] = [None] * slots
+        self._windows = [0] * slots  # since the tables were last emptied
+        self._total: npt.NDArray[np.uint64] | None = None
+        self._most = ((1 << 32) - 1) // slots  # so that the tables' sum cannot wrap
+        self._emptying = Lock()
 
     def add(self, codes: npt.NDArray[np.uint8], slot: int = 0) -> None:
         """Count the windows of `codes` (uint8, contiguous); windows across pieces are not seen."""
-        for start in range(0, len(codes), TALLY_WINDOWS // 2):
-            piece = codes[max(0, start - self.k + 1) : start + TALLY_WINDOWS // 2]
-            if self._windows[slot] + len(piece) > TALLY_WINDOWS:
-                self._flush(slot)
+        for start in range(0, len(codes), MAX_PIECE):
+            piece = codes[max(0, start - self.k + 1) : start + MAX_PIECE]
+            if self._windows[slot] + len(piece) > self._most:
+                self._empty(slot)
             self._windows[slot] += len(piece)
             if self.k <= FLAT_TABLE_K:
                 octets = piece[: len(piece) // 8 * 8].view(np.uint64)
@@ -164,22 +173,25 @@ class Tally:
                 cpu.add_to_table_by_slices(piece, self.k, heads, tails, self._tables[slot])
 
     def result(self) -> tuple[Words, npt.NDArray[np.uint64]]:
-        """Words that occur, ascending, and their counts (uint64)."""
-        total = np.zeros(4**self.k, np.uint64)
-        for slot in range(len(self._tables)):
-            self._flush(slot)
-            total += self._totals[slot]
-        words = np.empty(4**self.k, word_dtype(self.k))
-        counts = np.empty(4**self.k, np.uint64)
-        n = cpu.collect_table(total, self.k, self.stranded, words, counts)
-        return words[:n], counts[:n]
+        """Words that occur, ascending, and their counts (uint64). Ends the tally."""
+        table: npt.NDArray[Any] = self._tables[0]
+        for other in self._tables[1:]:
+            table += other
+        if self._total is not None:
+            table = self._total + table
+        self._tables = []
+        if not self.stranded:
+            cpu.fold_strands(table, self.k)
+        n = np.count_nonzero(table)
+        words, counts = np.empty(n, word_dtype(self.k)), np.empty(n, np.uint64)
+        cpu.collect_table(table, words, counts)
+        return words, counts
 
-    def _flush(self, slot: int) -> None:
-        total = self._totals[slot]
-        if total is None:
-            self._totals[slot] = self._tables[slot].astype(np.uint64)
-        else:
-            total += self._tables[slot]
+    def _empty(self, slot: int) -> None:
+        with self._emptying:
+            if self._total is None:
+                self._total = np.zeros(4**self.k, np.uint64)
+            self._total += self._tables[slot]
         self._tables[slot][:] = 0
         self._windows[slot] = 0
 

@@ -211,9 +211,9 @@ def add_to_table_by_slices(codes: U8, k: int, heads: I64, tails: U16, table: U32
             if run >= k:
                 heads[word >> sixteen] += 1
     start = 0
-    for part in range(n_slices):
-        n = heads[part]
-        heads[part] = start
+    for piece in range(n_slices):
+        n = heads[piece]
+        heads[piece] = start
         start += n
     word = np.uint64(0)
     run = 0
@@ -224,36 +224,64 @@ def add_to_table_by_slices(codes: U8, k: int, heads: I64, tails: U16, table: U32
             word = ((word << two) | np.uint64(codes[at])) & mask
             run += 1
             if run >= k:
-                part = word >> sixteen
-                tails[heads[part]] = word & low
-                heads[part] += 1
+                slot = word >> sixteen
+                tails[heads[slot]] = word & low
+                heads[slot] += 1
     start = 0
-    for part in range(n_slices):
-        first = part << 16
-        for i in range(start, heads[part]):
+    for piece in range(n_slices):
+        first = piece << 16
+        for i in range(start, heads[piece]):
             table[first + np.int64(tails[i])] += np.uint32(1)
-        start = heads[part]
+        start = heads[piece]
 
 
 @jit
-def collect_table(table: U64, k: int, stranded: bool, words: Words, counts: U64) -> int:
-    """List the words that occur, ascending, with forward and reverse complement joined."""
+def fold_strands(table: Words, k: int) -> None:
+    """Add to every canonical word's counter that of its reverse complement, and clear the latter.
+
+    A word is (left, middle, right) with left and right up to 3 bases; its mirror image is (mirror
+    of right, mirror of middle, mirror of left). For one middle, all its left and right parts and
+    those of the mirrored middle lie in 2 * 64 runs of 64 counters: both are read in cache.
+    """
+    side = min(3, k // 2)
+    inner = k - 2 * side
+    n_side = 1 << (2 * side)
+    left_step = 1 << (2 * (k - side))
+    mirror_side = np.empty(n_side, np.int64)
+    for part in range(n_side):
+        rest = part
+        mirror = 0
+        for _ in range(side):
+            mirror = 4 * mirror + 3 - (rest & 3)
+            rest >>= 2
+        mirror_side[part] = mirror
+    for middle in range(1 << (2 * inner)):
+        rest = middle
+        mirror = 0
+        for _ in range(inner):
+            mirror = 4 * mirror + 3 - (rest & 3)
+            rest >>= 2
+        if mirror < middle:
+            continue  # this pair of middles has been folded from the other side
+        for left in range(n_side):
+            for right in range(n_side):
+                word = left * left_step + middle * n_side + right
+                other = mirror_side[right] * left_step + mirror * n_side + mirror_side[left]
+                if middle == mirror and word >= other:
+                    continue
+                total = table[word] + table[other]
+                table[max(word, other)] = 0
+                table[min(word, other)] = total
+
+
+@jit
+def collect_table(table: Words, words: Words, counts: U64) -> int:
+    """List the words that occur, ascending, with their counts."""
     filled = 0
     for word in range(table.shape[0]):
-        n = table[word]
-        if not stranded:
-            rest = word
-            mirror = 0
-            for _ in range(k):
-                mirror = 4 * mirror + 3 - (rest & 3)
-                rest >>= 2
-            if mirror < word:
-                continue
-            if mirror > word:
-                n += table[mirror]
-        if n > 0:
+        if table[word] != 0:
             words[filled] = word
-            counts[filled] = n
+            counts[filled] = table[word]
             filled += 1
     return filled
 

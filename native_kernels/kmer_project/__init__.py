@@ -75,9 +75,7 @@ class Projection:
             row = last
         return _stack(pieces)
 
-    def total(
-        self, words: Words, counts: npt.NDArray[np.uint64]
-    ) -> npt.NDArray[np.uint64]:
+    def total(self, words: Words, counts: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
         """Project the counts of one set of words; uint64, shape (n_features,)."""
         totals = np.zeros(self.rule.n_features, np.uint64)
         if self.holds_matrix:

@@ -1,0 +1,43 @@
+"""Gapped k-mer counts and Tn5 cut profiles for ATAC-seq, in Arrow and Parquet."""
+
+from typing import TYPE_CHECKING
+
+from kmerengine._lazy import lazily
+
+if TYPE_CHECKING:
+    from kmerengine._count import count, count_sequences
+    from kmerengine._vocab import vocab
+    from kmerengine.counts import KmerCounts, KmerTotals
+    from kmerengine.errors import InputError
+    from kmerengine.io.bindvae import read_id_lists, read_vocabulary
+    from kmerengine.simulate import simulate
+    from kmerengine.vocabulary import Vocabulary
+
+__all__ = [
+    "InputError",
+    "KmerCounts",
+    "KmerTotals",
+    "Vocabulary",
+    "count",
+    "count_sequences",
+    "read_id_lists",
+    "read_vocabulary",
+    "simulate",
+    "vocab",
+]
+
+__getattr__ = lazily(
+    __name__,
+    {
+        "InputError": "kmerengine.errors",
+        "KmerCounts": "kmerengine.counts",
+        "KmerTotals": "kmerengine.counts",
+        "Vocabulary": "kmerengine.vocabulary",
+        "count": "kmerengine._count",
+        "count_sequences": "kmerengine._count",
+        "read_id_lists": "kmerengine.io.bindvae",
+        "read_vocabulary": "kmerengine.io.bindvae",
+        "simulate": "kmerengine.simulate",
+        "vocab": "kmerengine._vocab",
+    },
+)

@@ -1,0 +1,5 @@
+"""`python -m kmerengine`."""
+
+from kmerengine.cli import main
+
+main()

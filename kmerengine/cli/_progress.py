@@ -1,0 +1,46 @@
+"""Progress on a terminal."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import perf_counter
+
+APPEARS_AFTER = 1.0  # seconds; shorter work shows no bar
+
+
+@contextmanager
+def bases_bar(*, show: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """A callback (done, of) in bases that draws a bar on stderr, or None."""
+    if not show:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    started = perf_counter()
+    bar = Progress(
+        TextColumn("counting"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[rate]:.0f} Mbase/s"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    task = bar.add_task("", rate=0.0)
+
+    def update(done: int, of: int) -> None:
+        elapsed = perf_counter() - started
+        if elapsed > APPEARS_AFTER:
+            bar.start()
+        bar.update(task, completed=done, total=of, rate=done / 1e6 / elapsed)
+
+    try:
+        yield update
+    finally:
+        bar.stop()

@@ -1,0 +1,168 @@
+"""BindVAE's own files: id lists as text, and the vocabulary as `.npy`.
+
+In them id 0 is 'EMPTY' and the id of a feature is its column + 1 (Kshirsagar et al. 2021).
+"""
+
+import pickletools
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib import format as npy
+from scipy.sparse import csr_matrix
+
+from kmerengine.errors import InputError
+
+# What the authors' pickled 0-d array names, and nothing else may be named.
+HARMLESS = {
+    ("numpy.core.multiarray", "_reconstruct"),
+    ("numpy._core.multiarray", "_reconstruct"),
+    ("numpy", "ndarray"),
+    ("numpy", "dtype"),
+    ("_codecs", "encode"),
+}
+FORBIDDEN = ("INST", "OBJ", "EXT1", "EXT2", "EXT4", "PERSID", "BINPERSID", "NEWOBJ", "NEWOBJ_EX")
+STRINGS = ("BINUNICODE", "SHORT_BINUNICODE", "UNICODE", "BINSTRING", "SHORT_BINSTRING")
+INTEGERS = ("BININT", "BININT1", "BININT2", "INT", "LONG1")
+MEMO = ("BINPUT", "LONG_BINPUT", "PUT", "MEMOIZE")
+
+
+def id_lines(
+    indptr: npt.NDArray[np.int64],
+    features: npt.NDArray[np.uint32],
+    counts: npt.NDArray[np.uint32],
+) -> Iterator[str]:
+    """One line per row: each feature's id, ascending, repeated as often as it was counted."""
+    ids = (features.astype(np.int64) + 1).astype(str)
+    for row in range(len(indptr) - 1):
+        part = slice(indptr[row], indptr[row + 1])
+        yield " ".join(np.repeat(ids[part], counts[part])) + "\n"
+
+
+def read_id_lists(path: str | Path, n_features: int) -> csr_matrix:
+    """Counts from a file of id lists.
+
+    Parameters
+    ----------
+    path : path
+        One row a line: feature ids separated by spaces, an id as often as it was counted.
+    n_features : int
+        Size of the vocabulary, 'EMPTY' not counted.
+
+    Returns
+    -------
+    csr_matrix, uint32, shape (n_lines, n_features)
+        Column = id - 1.
+
+    Raises
+    ------
+    InputError
+        With the line, for anything that is not an id of the vocabulary.
+    """
+    path = Path(path)
+    indptr, columns, counts = [0], [], []
+    try:
+        with path.open(encoding="ascii") as file:
+            for number, line in enumerate(file, 1):
+                found, repeats = np.unique(_ids(line, path, number, n_features), return_counts=True)
+                columns.append(found - 1)
+                counts.append(repeats)
+                indptr.append(indptr[-1] + len(found))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as a text of feature ids ({error})") from error
+    data = np.concatenate(counts) if counts else np.zeros(0)
+    indices = np.concatenate(columns) if columns else np.zeros(0)
+    shape = (len(indptr) - 1, n_features)
+    return csr_matrix((data.astype(np.uint32), indices.astype(np.int64), indptr), shape=shape)
+
+
+def _ids(line: str, path: Path, number: int, n_features: int) -> npt.NDArray[np.int64]:
+    try:
+        ids = np.array([int(field) for field in line.split()], np.int64)
+    except (ValueError, OverflowError) as error:
+        raise InputError(
+            f"{path}:{number}: found {line.strip()[:60]!r}, expected feature ids with spaces between"
+        ) from error
+    if len(ids) and not (ids.min() >= 1 and ids.max() <= n_features):
+        wrong = ids[(ids < 1) | (ids > n_features)][0]
+        raise InputError(
+            f"{path}:{number}: found id {wrong}, expected 1 to {n_features}; "
+            "is it of another vocabulary?"
+        )
+    return ids
+
+
+def write_vocabulary(path: Path, words: npt.NDArray[np.str_]) -> None:
+    """Write 'EMPTY' and the words, in order, as a plain array of strings."""
+    with path.open("wb") as file:
+        np.save(file, np.concatenate([["EMPTY"], words]), allow_pickle=False)
+
+
+def read_vocabulary(path: str | Path) -> dict[str, int]:
+    """Word -> id of a BindVAE vocabulary `.npy`, without unpickling it.
+
+    Reads arrays of strings (what `write_vocabulary` makes) and the authors' file, a 0-d array
+    that holds a pickled dict: its stream of opcodes is walked and only string-integer pairs are
+    taken. A file that names any other global than NumPy's array constructors is refused.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            version = npy.read_magic(file)
+            header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+            shape, _, dtype = header(file)
+            if dtype.kind == "U" and len(shape) == 1:
+                file.seek(0)
+                return {str(word): i for i, word in enumerate(np.load(file, allow_pickle=False))}
+            if not dtype.hasobject:
+                raise InputError(
+                    f"{path}: an array of {dtype} {shape}, expected a vocabulary (strings, or the "
+                    "dict of BindVAE's authors)"
+                )
+            return _pairs(file.read(), path)
+    except InputError:
+        raise
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path}: cannot be read as a .npy vocabulary ({error})") from error
+
+
+def _pairs(stream: bytes, path: Path) -> dict[str, int]:
+    """The (string, integer) items of a pickled dict, by reading its opcodes only."""
+    found: dict[str, int] = {}
+    word: str | None = None
+    strings = [""]  # the last two seen: what STACK_GLOBAL names
+    inside = False
+    for opcode, argument, _ in pickletools.genops(stream):
+        name = opcode.name
+        if name == "GLOBAL":
+            _refuse_unless_harmless(tuple(str(argument).split(" ", 1)), path)
+        elif name == "STACK_GLOBAL":
+            _refuse_unless_harmless(tuple(strings), path)
+        elif name in FORBIDDEN:
+            raise InputError(f"{path}: its pickle uses {name}, which no vocabulary needs; refused")
+        elif name in STRINGS:
+            word = str(argument)
+            strings = [strings[-1], word]
+        elif name in INTEGERS and inside and word is not None:
+            if word in found:
+                raise InputError(f"{path}: word {word!r} is there twice, expected each word once")
+            found[word] = int(argument or 0)
+            word = None
+        elif name in ("EMPTY_DICT", "DICT"):
+            inside = True
+        elif name not in MEMO:
+            word = None
+    if not found or sorted(found.values()) != list(range(len(found))):
+        raise InputError(
+            f"{path}: holds {len(found)} pairs of word and id, expected ids 0, 1, 2 ... each once"
+        )
+    return found
+
+
+def _refuse_unless_harmless(name: tuple[str, ...], path: Path) -> None:
+    if name not in HARMLESS:
+        raise InputError(
+            f"{path}: its pickle names {'.'.join(name)}; expected only NumPy's array constructors in "
+            "a vocabulary; the file is refused and nothing in it was run"
+        )

@@ -1,0 +1,201 @@
+"""The files a counts table is written to: Parquet, Arrow IPC, npz, h5ad and BindVAE's id list."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from scipy.sparse import csr_matrix
+
+from kmerengine import schemas
+from kmerengine.counts import KmerCounts
+from kmerengine.errors import InputError
+from kmerengine.io.atomic import atomic
+from kmerengine.io.bindvae import id_lines, write_vocabulary
+from kmerengine.io.tables import table_writer
+from kmerengine.vocabulary import Vocabulary
+from kmerengine.words import packed, spelled
+
+if TYPE_CHECKING:
+    import anndata
+
+SUFFIXES = (".parquet", ".arrow", ".npz", ".h5ad", ".txt")
+
+
+def check_suffix(path: Path) -> None:
+    """InputError unless the suffix of an output names a format."""
+    if path.suffix not in SUFFIXES:
+        raise InputError(
+            f"{path}: found suffix {path.suffix!r}, expected one of {' '.join(SUFFIXES)}"
+        )
+
+
+def write_counts(
+    path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], *, force: bool = False
+) -> None:
+    """Write batches of a counts table in the format that the suffix of `path` names."""
+    check_suffix(path)
+    with atomic(path, force=force) as temporary:
+        if path.suffix in (".parquet", ".arrow"):
+            with table_writer(temporary, schema, path.suffix) as writer:
+                for batch in batches:
+                    writer.write(batch)
+        elif path.suffix == ".txt":
+            with atomic(path.with_suffix(".vocabulary.npy"), force=force) as vocabulary:
+                _write_id_lists(temporary, vocabulary, schema, batches)
+        elif path.suffix == ".npz":
+            _write_npz(temporary, KmerCounts.from_batches(schema, batches))
+        else:
+            as_anndata(KmerCounts.from_batches(schema, batches)).write_h5ad(temporary)
+
+
+def counts_batch(
+    schema: pa.Schema,
+    region_columns: list[pa.Array],
+    indptr: npt.NDArray[np.int64],
+    values: npt.NDArray[Any],
+    counts: npt.NDArray[np.uint32],
+) -> pa.RecordBatch:
+    """Region columns and a CSR triple of their words (or features) as one batch."""
+    offsets = pa.array(indptr.astype(np.int32))
+    lists = []
+    for field, flat in zip(list(schema)[-2:], (values, counts), strict=True):
+        flat = pa.array(flat.astype(field.type.value_type.to_pandas_dtype(), copy=False))
+        lists.append(pa.ListArray.from_arrays(offsets, flat, type=field.type))
+    return pa.RecordBatch.from_arrays(region_columns + lists, schema=schema)
+
+
+def _write_id_lists(
+    lines: Path, vocabulary: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]
+) -> None:
+    document = json.loads(schema.metadata[schemas.METADATA_KEY])
+    with lines.open("w") as file:
+        for batch in batches:
+            matrix = KmerCounts.from_batches(schema, [batch]).features()
+            file.writelines(id_lines(matrix.indptr, matrix.indices, matrix.data))
+    write_vocabulary(vocabulary, Vocabulary.from_spec(document["vocabulary"], lines).words())
+
+
+def _write_npz(path: Path, counts: KmerCounts) -> None:
+    """A file that `scipy.sparse.load_npz` reads too; the region columns lie beside the matrix."""
+    matrix = counts.features() if counts.is_materialized else counts.exact
+    extra: dict[str, Any] = {} if counts.vocabulary.is_numbered else {"words": counts.words}
+    regions = counts.regions
+    for field in schemas.REGION_COLUMNS:
+        column = regions[field.name]
+        if _is_text(field.type):
+            extra[field.name] = np.array(column.cast(pa.string()).to_pylist(), np.str_)
+        else:
+            extra[field.name] = column.to_numpy()
+    with path.open("wb") as file:
+        np.savez(
+            file,
+            format=np.array(b"csr"),
+            shape=np.array(matrix.shape),
+            data=matrix.data,
+            indices=matrix.indices,
+            indptr=matrix.indptr,
+            kmerengine=np.array(json.dumps(counts.provenance, sort_keys=True)),
+            **extra,
+        )
+
+
+def read_npz(path: Path) -> pa.Table:
+    """The counts table of an npz file; InputError if it is not one of ours."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        parts = (arrays["data"], arrays["indices"], arrays["indptr"])
+        matrix = csr_matrix(parts, shape=tuple(arrays["shape"]))
+        return _table(path, str(arrays["kmerengine"]), matrix, arrays, arrays.get("words"))
+    except InputError:
+        raise
+    except Exception as error:  # a damaged zip file can raise nearly anything
+        raise _unreadable(path, "npz", error) from error
+
+
+def as_anndata(counts: KmerCounts) -> "anndata.AnnData":
+    """Regions x exact words (x features when materialized), provenance in ``uns``."""
+    matrix = counts.features() if counts.is_materialized else counts.exact
+    obs = counts.regions.to_pandas()
+    obs.index = obs.index.astype(str)
+    made = _anndata().AnnData(X=matrix, obs=obs)
+    if counts.is_materialized:
+        made.var_names = counts.vocabulary.words().tolist()
+    else:
+        made.var_names = spelled(counts.words, counts.vocabulary.k)
+    made.uns["kmerengine"] = json.dumps(counts.provenance, sort_keys=True)
+    return made
+
+
+def read_h5ad(path: Path) -> pa.Table:
+    """The counts table of an h5ad file; InputError if it is not one of ours."""
+    anndata = _anndata()
+    try:
+        stored = anndata.read_h5ad(path)
+        columns = {name: stored.obs[name].to_numpy() for name in schemas.REGION_COLUMNS.names}
+        document = str(stored.uns["kmerengine"])
+        # names are read as words where the vocabulary is not numbered; none of those has an N
+        words = [packed(name.replace("N", "A")) for name in stored.var_names]
+        matrix = csr_matrix(stored.X)
+        return _table(path, document, matrix, columns, np.array(words, np.uint64))
+    except InputError:
+        raise
+    except Exception as error:  # HDF5 raises a different error for every kind of damage
+        raise _unreadable(path, "h5ad", error) from error
+
+
+def _table(
+    path: Path,
+    document: str,
+    matrix: csr_matrix,
+    columns: dict[str, npt.NDArray[Any]],
+    words: npt.NDArray[Any] | None,
+) -> pa.Table:
+    """The counts table of a matrix and its region columns."""
+    found = schemas.parse_metadata(document, path, (schemas.KMERS, schemas.FEATURES))
+    vocabulary = Vocabulary.from_spec(found.get("vocabulary"), path)
+    materialized = found["format"] == schemas.FEATURES
+    plain = schemas.counts_schema(vocabulary.k, materialized=materialized)
+    schema = schemas.with_metadata(plain, found)
+    matrix.check_format(full_check=True)
+    matrix.sort_indices()
+    listed = words
+    if materialized:
+        listed = np.arange(vocabulary.n_features, dtype=np.uint32)
+    elif vocabulary.is_numbered:
+        listed = vocabulary.exact_words
+    if listed is None or matrix.shape[1] != len(listed):
+        raise InputError(f"{path}: its columns do not fit its vocabulary; make it again")
+    values = listed[matrix.indices]
+    arrays = [
+        pa.array(columns[field.name].tolist(), from_pandas=True).cast(field.type)
+        if _is_text(field.type)
+        else pa.array(columns[field.name], field.type, from_pandas=True)
+        for field in schemas.REGION_COLUMNS
+    ]
+    batch = counts_batch(schema, arrays, matrix.indptr.astype(np.int64), values, matrix.data)
+    return pa.Table.from_batches([batch])
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_dictionary(kind) or pa.types.is_string(kind))
+
+
+def _unreadable(path: Path, kind: str, error: Exception) -> InputError:
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return InputError(
+        f"{path}: cannot be read as an {kind} file of counts ({reason}); "
+        "it is missing, damaged or of another kind"
+    )
+
+
+def _anndata() -> Any:
+    try:
+        import anndata
+    except ImportError as error:
+        raise InputError("h5ad needs anndata; install it with: pip install anndata") from error
+    return anndata

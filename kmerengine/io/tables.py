@@ -1,0 +1,187 @@
+"""Arrow tables to Parquet or Arrow IPC files, batch by batch, and back by slices of rows."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from kmerengine.errors import InputError
+from kmerengine.io.atomic import atomic
+from kmerengine.parallel import in_order
+
+# Ascending integers pack well as differences; counts are nearly all 1 and LZ4 is the fastest way
+# to say so. Of 22.5 M gapped features: 0.41 s and 28 MB, against 1.22 s and 52 MB by default.
+ASCENDING = ("word", "feature", "id")
+FAST = ("count", "sequence")
+
+
+class TableWriter(Protocol):
+    """Takes batches in order."""
+
+    def write(self, batch: pa.RecordBatch) -> None: ...
+
+
+class _ParquetWriter:
+    def __init__(self, writer: pq.ParquetWriter) -> None:
+        self._writer = writer
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        # one row group per batch: a slice of rows reads only its row groups
+        self._writer.write_table(pa.Table.from_batches([batch]), row_group_size=max(1, len(batch)))
+
+
+class _IpcWriter:
+    def __init__(self, writer: pa.RecordBatchFileWriter) -> None:
+        self._writer = writer
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        self._writer.write_batch(batch)
+
+
+@contextmanager
+def table_writer(path: Path, schema: pa.Schema, suffix: str) -> Iterator[TableWriter]:
+    """A writer of `.parquet` or `.arrow` (by `suffix`) into the file `path`."""
+    if suffix == ".arrow":
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+            yield _IpcWriter(writer)
+        return
+    leaves = {
+        field.name: f"{field.name}.list.element" if pa.types.is_list(field.type) else field.name
+        for field in schema
+    }
+    plain = [name for name in leaves if name in ASCENDING + FAST]
+    with pq.ParquetWriter(
+        path,
+        schema,
+        compression={leaves[name]: "none" if name in ASCENDING else "lz4" for name in leaves},
+        use_dictionary=[leaves[name] for name in leaves if name not in plain],
+        column_encoding={leaves[n]: "DELTA_BINARY_PACKED" for n in plain if _packs(schema, n)},
+        write_statistics=[leaves[name] for name in ("chrom", "start", "end") if name in leaves],
+        data_page_version="2.0",
+    ) as writer:
+        yield _ParquetWriter(writer)
+
+
+def _packs(schema: pa.Schema, name: str) -> bool:
+    kind = schema.field(name).type
+    return name in ASCENDING and not pa.types.is_string(kind)
+
+
+def write_parts(
+    path: Path,
+    schema: pa.Schema,
+    parts: Iterable[Iterable[pa.RecordBatch]],
+    *,
+    threads: int,
+    force: bool = False,
+) -> None:
+    """Write each part's batches to a Parquet file of its own in the folder `path`.
+
+    As many parts are written at once as there are threads; a part may be a generator, which then
+    does its work in the thread that writes it.
+    """
+    with atomic(path, force=force, folder=True) as folder:
+
+        def write(numbered: tuple[int, Iterable[pa.RecordBatch]]) -> None:
+            number, batches = numbered
+            with table_writer(folder / f"part-{number:05d}.parquet", schema, ".parquet") as writer:
+                for batch in batches:
+                    writer.write(batch)
+
+        n = 0
+        for _ in in_order(write, enumerate(parts), threads):
+            n += 1
+        if n == 0:
+            write((0, []))
+
+
+class TableReader:
+    """A table on disk, opened lazily: rows are read when they are asked for.
+
+    Parameters
+    ----------
+    path : Path
+        A Parquet file, a folder of Parquet parts, or an Arrow IPC file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._sources: list[tuple[int, Any, int]] = []  # first row, file, group number
+        self.n_rows = 0
+        self.schema: pa.Schema
+        if not path.exists():
+            raise InputError(f"{path}: does not exist; expected a file that kmerengine wrote")
+        with _damage_is_an_input_error(path):
+            if path.is_dir():
+                parts = sorted(path.glob("part-*.parquet"))
+                if not parts:
+                    raise InputError(f"{path}: no part-*.parquet in this folder")
+                for part in parts:
+                    self._add_parquet(part)
+            elif _starts_with(path, b"ARROW1"):
+                file = pa.ipc.open_file(pa.memory_map(str(path)))
+                self.schema = file.schema
+                for number in range(file.num_record_batches):
+                    self._sources.append((self.n_rows, file.get_batch, number))
+                    self.n_rows += file.get_batch(number).num_rows
+            else:
+                self._add_parquet(path)
+
+    def _add_parquet(self, path: Path) -> None:
+        file = pq.ParquetFile(path)
+        self.schema = file.schema_arrow
+        for number in range(file.metadata.num_row_groups):
+            self._sources.append((self.n_rows, file, number))
+            self.n_rows += file.metadata.row_group(number).num_rows
+
+    def read(
+        self, start: int = 0, stop: int | None = None, columns: list[str] | None = None
+    ) -> pa.Table:
+        """Rows [start, stop); reads only the row groups that hold them."""
+        return pa.Table.from_batches(
+            [batch for table in self._groups(start, stop, columns) for batch in table.to_batches()],
+            schema=self.schema if columns is None else _only(self.schema, columns),
+        )
+
+    def _groups(
+        self, start: int, stop: int | None, columns: list[str] | None
+    ) -> Iterator[pa.Table]:
+        stop = self.n_rows if stop is None else min(stop, self.n_rows)
+        ends = [first for first, _, _ in self._sources[1:]] + [self.n_rows]
+        with _damage_is_an_input_error(self.path):
+            for (first, source, number), end in zip(self._sources, ends, strict=True):
+                if end <= start or first >= stop:
+                    continue
+                if isinstance(source, pq.ParquetFile):
+                    group = source.read_row_group(number, columns=columns)
+                else:
+                    group = pa.Table.from_batches([source(number)])
+                    group = group if columns is None else group.select(columns)
+                group.validate(full=True)
+                yield group.slice(max(0, start - first), min(stop, end) - max(start, first))
+
+
+def _only(schema: pa.Schema, columns: list[str]) -> pa.Schema:
+    return pa.schema([schema.field(name) for name in columns], metadata=schema.metadata)
+
+
+def _starts_with(path: Path, magic: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(magic)) == magic
+
+
+@contextmanager
+def _damage_is_an_input_error(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except InputError:
+        raise
+    except (OSError, pa.ArrowException, ValueError) as error:
+        first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"{path}: cannot be read as Parquet or Arrow ({first_line}); "
+            "it is damaged or of another kind, make it again"
+        ) from error

@@ -1,0 +1,162 @@
+"""Every table that is written: columns, types, units, version, and how a file says what it is.
+
+A file carries one JSON document under the metadata key ``kmerengine``: format, version, the
+vocabulary, the command with its parameters, the inputs with their digests, the package version,
+and how many regions were skipped by reason. Coordinates are 0-based, half-open, in bp.
+"""
+
+import hashlib
+import json
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from kmerengine.errors import InputError
+
+METADATA_KEY = b"kmerengine"
+VERSION = 1
+
+KMERS = "kmerengine.kmers"  # exact words per region
+FEATURES = "kmerengine.features"  # gapped features per region (--materialize)
+KMER_TOTALS = "kmerengine.kmer_totals"  # exact words of a whole genome or set of sequences
+FEATURE_TOTALS = "kmerengine.feature_totals"  # gapped features of the same
+VOCABULARY = "kmerengine.vocabulary"  # the features themselves
+
+
+def _column(name: str, kind: pa.DataType, *, nullable: bool = False) -> pa.Field:
+    return pa.field(name, kind, nullable=nullable)
+
+
+def _list_of(kind: pa.DataType) -> pa.DataType:
+    return pa.list_(pa.field("element", kind, nullable=False))
+
+
+REGION_COLUMNS = pa.schema(
+    [
+        _column("chrom", pa.dictionary(pa.int32(), pa.string())),
+        _column("start", pa.int64()),  # bp, 0-based
+        _column("end", pa.int64()),  # bp, exclusive
+        _column("name", pa.string()),
+        _column("score", pa.float64(), nullable=True),  # null where the input has none
+        _column("strand", pa.dictionary(pa.int8(), pa.string())),  # + - .
+    ]
+)
+
+
+def word_type(k: int) -> pa.DataType:
+    """Packed words: two bits a base, the first base leading."""
+    return pa.uint32() if k <= 16 else pa.uint64()
+
+
+def counts_schema(k: int, *, materialized: bool = False) -> pa.Schema:
+    """Regions with their exact words (or gapped features), ascending, and how often each occurs."""
+    name, kind = ("feature", pa.uint32()) if materialized else ("word", word_type(k))
+    lists = [_column(name, _list_of(kind)), _column("count", _list_of(pa.uint32()))]
+    return pa.schema([*REGION_COLUMNS, *lists])
+
+
+def totals_schema(k: int, *, materialized: bool = False) -> pa.Schema:
+    """One row per word that occurs, ascending, with its letters to k = 12.
+
+    Materialized: one row per feature of the vocabulary, in order, zeros included.
+    """
+    count = _column("count", pa.uint64())
+    if materialized:
+        return pa.schema([_column("feature", pa.uint32()), _column("word", pa.string()), count])
+    letters = [_column("sequence", pa.string())] if k <= 12 else []
+    return pa.schema([_column("word", word_type(k)), *letters, count])
+
+
+def vocabulary_schema() -> pa.Schema:
+    """One row per feature, in order: id (0-based), word with N for a wildcard, wildcards."""
+    return pa.schema(
+        [
+            _column("id", pa.uint32()),
+            _column("word", pa.string()),
+            _column("wildcards", pa.uint8()),
+        ]
+    )
+
+
+def provenance(command: str, inputs: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:
+    """How a file was made; nothing in it depends on when or where."""
+    return {
+        "version": VERSION,
+        "package_version": version("kmerengine"),
+        "command": command,
+        "parameters": parameters,
+        "inputs": inputs,
+    }
+
+
+def with_metadata(schema: pa.Schema, document: dict[str, Any]) -> pa.Schema:
+    """`schema` that carries `document`."""
+    return schema.with_metadata({METADATA_KEY: json.dumps(document, sort_keys=True).encode()})
+
+
+def read_metadata(schema: pa.Schema, where: Path, formats: tuple[str, ...]) -> dict[str, Any]:
+    """The document of a file we wrote, if it is of one of `formats`; else InputError."""
+    raw = (schema.metadata or {}).get(METADATA_KEY)
+    if raw is None:
+        raise InputError(
+            f"{where}: no kmerengine metadata; expected a file that kmerengine wrote "
+            f"({' or '.join(formats)})"
+        )
+    return parse_metadata(raw, where, formats)
+
+
+def parse_metadata(raw: bytes | str, where: Path, formats: tuple[str, ...]) -> dict[str, Any]:
+    """`read_metadata` for a document that is not in an Arrow schema."""
+    try:
+        document = json.loads(raw)
+        found, found_version = document["format"], document["version"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{where}: its kmerengine metadata is damaged; make the file again"
+        ) from error
+    if found not in formats:
+        raise InputError(f"{where}: holds {found}, expected {' or '.join(formats)}")
+    if found_version != VERSION:
+        raise InputError(
+            f"{where}: format version {found_version}, this kmerengine reads {VERSION}; "
+            "update kmerengine or make the file again"
+        )
+    return dict(document)
+
+
+def require(schema: pa.Schema, expected: pa.Schema, where: Path) -> None:
+    """InputError naming the first column of `expected` that `schema` lacks or types otherwise."""
+    for field in expected:
+        if field.name not in schema.names:
+            raise InputError(f"{where}: no column {field.name!r}; it has {', '.join(schema.names)}")
+        found = schema.field(field.name).type
+        if not found.equals(field.type):
+            raise InputError(
+                f"{where}: column {field.name!r} is {found}, expected {field.type}; "
+                "make the file again"
+            )
+
+
+def digest(path: Path) -> dict[str, Any]:
+    """Name, size (bytes) and SHA-256 of an input file."""
+    with path.open("rb") as file:
+        return {
+            "name": path.name,
+            "bytes": path.stat().st_size,
+            "sha256": hashlib.file_digest(file, "sha256").hexdigest(),
+        }
+
+
+def contigs_digest(path: Path, contigs: dict[str, int]) -> dict[str, Any]:
+    """Name, size and the SHA-256 of contig names and lengths: says which assembly it is.
+
+    The bases are not read for it: that would cost more than counting a few thousand regions.
+    """
+    table = "".join(f"{name}\t{length}\n" for name, length in contigs.items())
+    return {
+        "name": path.name,
+        "bytes": path.stat().st_size,
+        "contigs_sha256": hashlib.sha256(table.encode()).hexdigest(),
+    }

@@ -1,0 +1,1 @@
+"""Models of regulatory DNA on the data sets that kmerengine makes."""
