@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from kmerengine.counts import KmerCounts, KmerTotals
     from kmerengine.errors import InputError
     from kmerengine.io.bindvae import read_id_lists, read_vocabulary
-    from kmerengine.simulate import simulate
+    from kmerengine._simulate import simulate
     from kmerengine.vocabulary import Vocabulary
 
 __all__ = [
@@ -37,7 +37,7 @@ __getattr__ = lazily(
         "count_sequences": "kmerengine._count",
         "read_id_lists": "kmerengine.io.bindvae",
         "read_vocabulary": "kmerengine.io.bindvae",
-        "simulate": "kmerengine.simulate",
+        "simulate": "kmerengine._simulate",
         "vocab": "kmerengine._vocab",
     },
 )

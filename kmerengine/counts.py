@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from scipy.sparse import csr_matrix
 
 from kmerengine import schemas
 from kmerengine.errors import InputError
@@ -21,6 +20,7 @@ from kmerengine.vocabulary import Vocabulary
 if TYPE_CHECKING:
     import anndata
     import polars
+    from scipy.sparse import csr_matrix
 
 
 class Source(Protocol):
@@ -131,21 +131,21 @@ class KmerCounts:
         return found
 
     @property
-    def exact(self) -> csr_matrix:
+    def exact(self) -> "csr_matrix":
         """Counts of exact words; CSR, uint32, shape (regions, len(words))."""
         return self.exact_rows()
 
-    def exact_rows(self, start: int = 0, stop: int | None = None) -> csr_matrix:
+    def exact_rows(self, start: int = 0, stop: int | None = None) -> "csr_matrix":
         """`exact` of rows [start, stop)."""
         indptr, words, counts = self._stored("word", start, stop)
         columns = np.searchsorted(self.words, words)
         if np.any(self.words.take(columns, mode="clip") != words):
             raise InputError(f"{self._where}: holds words that its vocabulary lacks; make it again")
-        return csr_matrix((counts, columns, indptr), shape=(len(indptr) - 1, len(self.words)))
+        return _csr(indptr, columns, counts, len(self.words))
 
     def features(
         self, vocabulary: Vocabulary | None = None, start: int = 0, stop: int | None = None
-    ) -> csr_matrix:
+    ) -> "csr_matrix":
         """Counts of gapped features, made from the exact words.
 
         Parameters
@@ -172,7 +172,7 @@ class KmerCounts:
             chosen.check_projects(self.vocabulary)
             indptr, words, counts = self._stored("word", start, stop)
             indptr, columns, counts = chosen.projection.rows(indptr, words, counts)
-        return csr_matrix((counts, columns, indptr), shape=(len(indptr) - 1, chosen.n_features))
+        return _csr(indptr, columns, counts, chosen.n_features)
 
     def to_polars(self) -> "polars.DataFrame":
         """The table as it is stored, one row per region, as a Polars frame."""
@@ -288,6 +288,17 @@ class KmerTotals:
                 f"{self._where}: holds materialized features, not exact words; "
                 "use .features(), or count again without --materialize"
             )
+
+
+def _csr(
+    indptr: npt.NDArray[np.int64],
+    columns: npt.NDArray[Any],
+    counts: npt.NDArray[np.uint32],
+    n_columns: int,
+) -> "csr_matrix":
+    from scipy.sparse import csr_matrix  # a tenth of a second that counting to a file need not pay
+
+    return csr_matrix((counts, columns, indptr), shape=(len(indptr) - 1, n_columns))
 
 
 def _flat(column: pa.ChunkedArray) -> npt.NDArray[Any]:

@@ -6,13 +6,16 @@ In them id 0 is 'EMPTY' and the id of a feature is its column + 1 (Kshirsagar et
 import pickletools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from numpy.lib import format as npy
-from scipy.sparse import csr_matrix
 
 from kmerengine.errors import InputError
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 # What the authors' pickled 0-d array names, and nothing else may be named.
 HARMLESS = {
@@ -40,7 +43,7 @@ def id_lines(
         yield " ".join(np.repeat(ids[part], counts[part])) + "\n"
 
 
-def read_id_lists(path: str | Path, n_features: int) -> csr_matrix:
+def read_id_lists(path: str | Path, n_features: int) -> "csr_matrix":
     """Counts from a file of id lists.
 
     Parameters
@@ -60,6 +63,8 @@ def read_id_lists(path: str | Path, n_features: int) -> csr_matrix:
     InputError
         With the line, for anything that is not an id of the vocabulary.
     """
+    from scipy.sparse import csr_matrix
+
     path = Path(path)
     indptr, columns, counts = [0], [], []
     try:

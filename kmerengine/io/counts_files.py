@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from scipy.sparse import csr_matrix
 
 from kmerengine import schemas
 from kmerengine.counts import KmerCounts
@@ -21,6 +20,7 @@ from kmerengine.words import packed, spelled
 
 if TYPE_CHECKING:
     import anndata
+    from scipy.sparse import csr_matrix
 
 SUFFIXES = (".parquet", ".arrow", ".npz", ".h5ad", ".txt")
 
@@ -105,6 +105,8 @@ def _write_npz(path: Path, counts: KmerCounts) -> None:
 
 def read_npz(path: Path) -> pa.Table:
     """The counts table of an npz file; InputError if it is not one of ours."""
+    from scipy.sparse import csr_matrix
+
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
@@ -133,6 +135,8 @@ def as_anndata(counts: KmerCounts) -> "anndata.AnnData":
 
 def read_h5ad(path: Path) -> pa.Table:
     """The counts table of an h5ad file; InputError if it is not one of ours."""
+    from scipy.sparse import csr_matrix
+
     anndata = _anndata()
     try:
         stored = anndata.read_h5ad(path)
@@ -151,7 +155,7 @@ def read_h5ad(path: Path) -> pa.Table:
 def _table(
     path: Path,
     document: str,
-    matrix: csr_matrix,
+    matrix: "csr_matrix",
     columns: dict[str, npt.NDArray[Any]],
     words: npt.NDArray[Any] | None,
 ) -> pa.Table:
