@@ -270,12 +270,17 @@ def append_rows(path: Path, rows: Sequence[Row]) -> None:
 
 
 def newest_rows(rows: Iterable[Row]) -> list[Row]:
-    """Of each case, the rows of its newest run: those were measured side by side."""
+    """Of each case, the rows of its newest run: those were measured side by side.
+
+    Cases in the order in which they first appear.
+    """
     rows = list(rows)
     newest: dict[str, str] = {}
     for row in rows:
         newest[row["case"]] = max(row["run"], newest.get(row["case"], ""))
-    return [row for row in rows if row["run"] == newest[row["case"]]]
+    cases = list(newest)
+    kept = [row for row in rows if row["run"] == newest[row["case"]]]
+    return sorted(kept, key=lambda row: cases.index(row["case"]))
 
 
 def say(line: str) -> None:

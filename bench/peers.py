@@ -90,7 +90,7 @@ def scikit_learn(genome: Fasta, bed: Callable[[], Path]) -> Provider:
         return {"regions": int(rows), "total": int(total)}
 
     return Provider(
-        name="scikit-learn, exact words, strands apart",
+        name="scikit-learn (exact words, strands apart)",
         command=lambda out: [
             *(sys.executable, "-m", "bench.peers", "sklearn"),
             *(str(genome()), str(bed()), str(out / "counts.npz")),

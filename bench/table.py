@@ -34,30 +34,28 @@ def make_table(rows: Sequence[Row]) -> str:
 
 
 def _line(row: Row, *, label: str) -> str:
-    version = row["versions"].get(row["provider"], "")
-    by = (
-        row["provider"]
-        if row["provider"].startswith("kmerengine")
-        else f"{row['provider']} {version}"
-    )
+    name, bracket, note = row["provider"].partition(" (")
+    if not name.startswith("kmerengine"):  # the caption has its commit
+        name += " " + row["versions"][row["provider"]]
+    by = name + bracket + note
     if row["self_timed"]:
         spans = "", ""  # the process also does what is not timed
     else:
         output = row["output_bytes"]
-        spans = _bytes(row["peak_rss_bytes"]), _bytes(output) if output else ""
+        spans = _scaled(row["peak_rss_bytes"], "B"), _scaled(output, "B") if output else ""
     spread = f" ({row['p20']:.3g}-{row['p80']:.3g})" if row["runs"] > 1 else " (one run)"
-    rate = f"{row['work_per_second'] / 1e6:,.3g} M{row['unit']}/s"
+    rate = _scaled(row["work_per_second"], row["unit"]) + "/s"
     cells = [label, by, f"{row['p50']:.3g}{spread}", rate, *spans]
     return "| " + " | ".join(cells) + " |"
 
 
-def _bytes(n: int) -> str:
-    size = float(n)
-    for unit in ("B", "kB", "MB"):
-        if size < 999.5:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} GB"
+def _scaled(number: float, unit: str) -> str:
+    """Three figures and a prefix: 61.7 MB."""
+    for prefix in ("", "k", "M"):
+        if number < 999.5:
+            return f"{number:.3g} {prefix}{unit}"
+        number /= 1000
+    return f"{number:.3g} G{unit}"
 
 
 def _captions(rows: Sequence[Row]) -> list[str]:

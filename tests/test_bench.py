@@ -241,15 +241,16 @@ def make_rows(
 
 
 def test_the_table_shows_the_newest_run_of_each_case() -> None:
-    old = make_rows(("totals-12", "kmerengine", 9.0), ("regions", "kmerengine", 1.5))
+    old = make_rows(("totals-12", "kmerengine", 9.0), ("regions", "kmerengine", 0.05))
     new = make_rows(
         ("totals-12", "kmerengine", 2.0), ("totals-12", "KMC", 6.0), run="2026-02-02T00:00:00"
     )
     text = table.make_table(old + new)
     assert "| the totals-12 | kmerengine | 2 (1.8-2.2) | 50 Mbase/s | 500 MB | 1.5 kB |" in text
     assert "|  | KMC 3.2.1 | 6 (5.4-6.6) | 16.7 Mbase/s | 500 MB | 1.5 kB |" in text
-    assert "| the regions | kmerengine | 1.5 " in text
-    assert "9 (" not in text
+    assert "| the regions | kmerengine | 0.05 (0.045-0.055) | 2 Gbase/s |" in text
+    assert "| 9 (" not in text
+    assert text.index("the totals-12") < text.index("the regions")
     assert "A CPU, 2 cores, 8 GiB" in text
     assert "commit 0123456789; 2026-01-01" in text
     assert "commit 0123456789; 2026-02-02" in text
