@@ -32,7 +32,6 @@ __all__ = [
 
 MAX_K = 32
 MAX_TABLE_K = 12  # beyond, 4**k counters no longer fit in memory
-ROW_TABLE_K = 9  # 4**9 counters (1 MB) stay in cache; beyond, sorting a row's windows is faster
 FLAT_TABLE_K = 10  # 250 Mb on one core: k = 10 0.41 s flat; k = 12 2.5 s flat, 1.0 s by slices
 MAX_PIECE = 1 << 26  # bases counted between two looks at how full the uint32 counters may be
 
@@ -95,8 +94,14 @@ def count_rows(
     indptr = np.zeros(n_rows + 1, np.int64)
     words = np.empty(room, word_dtype(k))
     counts = np.empty(room, np.uint32)
-    loop = cpu.count_rows_in_table if k <= ROW_TABLE_K else cpu.count_rows_by_sorting
-    n = loop(codes, offsets, k, stranded, reverse, indptr, words, counts)
+    longest = int(np.diff(offsets).max(initial=0))
+    if k <= MAX_TABLE_K and longest > 4**k:
+        n = cpu.count_rows_in_table(codes, offsets, k, stranded, reverse, indptr, words, counts)
+    else:
+        scratch = np.empty((2, longest), word_dtype(k))
+        n = cpu.count_rows_by_sorting(
+            codes, offsets, k, stranded, reverse, scratch[0], scratch[1], indptr, words, counts
+        )
     return indptr, words[:n], counts[:n]
 
 

@@ -15,12 +15,6 @@ I64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
 Words = npt.NDArray[Any]  # uint32 up to k = 16, uint64 beyond
 
-# Position of the one set bit of a power of two p: BIT_AT[p % 67] (2 generates the units mod 67).
-BIT_AT = np.zeros(67, np.int64)
-for _bit in range(64):
-    BIT_AT[(1 << _bit) % 67] = _bit
-
-
 @jit
 def count_rows_in_table(
     codes: U8,
@@ -34,16 +28,12 @@ def count_rows_in_table(
 ) -> int:
     """Append each row's distinct words, ascending, through a table of all 4**k words.
 
-    The table stays in cache for k <= 9; two levels of bitmap find the touched words in order.
+    Reads the whole table for every row: for rows of more windows than there are words.
     """
-    size = 1 << (2 * k)
-    mask = np.uint64(size - 1)
+    mask = ~np.uint64(0) >> np.uint64(64 - 2 * k)
     top = np.uint64(2 * (k - 1))
-    one, two, three, six = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(6)
-    low6, modulus = np.uint64(63), np.uint64(67)
-    table = np.zeros(size, np.uint32)
-    touched = np.zeros((size + 63) // 64, np.uint64)
-    groups = np.zeros((touched.shape[0] + 63) // 64, np.uint64)
+    two, three = np.uint64(2), np.uint64(3)
+    table = np.zeros(1 << (2 * k), np.uint32)
     filled = 0
     for row in range(offsets.shape[0] - 1):
         forward = np.uint64(0)
@@ -64,26 +54,12 @@ def count_rows_in_table(
             else:
                 word = min(forward, backward)
             table[word] += np.uint32(1)
-            block = word >> six
-            touched[block] |= one << (word & low6)
-            groups[block >> six] |= one << (block & low6)
-        for group in range(groups.shape[0]):
-            blocks = groups[group]
-            groups[group] = 0
-            while blocks != 0:
-                lowest = blocks & (~blocks + one)
-                blocks ^= lowest
-                block_at = 64 * group + BIT_AT[lowest % modulus]
-                bits = touched[block_at]
-                touched[block_at] = 0
-                while bits != 0:
-                    lowest = bits & (~bits + one)
-                    bits ^= lowest
-                    found = 64 * block_at + BIT_AT[lowest % modulus]
-                    words[filled] = found
-                    counts[filled] = table[found]
-                    table[found] = 0
-                    filled += 1
+        for found in range(table.shape[0]):
+            if table[found] > 0:
+                words[filled] = found
+                counts[filled] = table[found]
+                table[found] = 0
+                filled += 1
         indptr[row + 1] = filled
     return filled
 
@@ -95,21 +71,27 @@ def count_rows_by_sorting(
     k: int,
     stranded: bool,
     reverse: Bool,
+    unsorted: Words,
+    sorted_by_digit: Words,
     indptr: I64,
     words: Words,
     counts: U32,
 ) -> int:
-    """Append each row's distinct words, ascending: list the row's windows, sort, collapse."""
+    """Append each row's distinct words, ascending: list the windows, radix sort, collapse.
+
+    `unsorted` and `sorted_by_digit` have room for the longest row. Of a row of 193 windows, two
+    passes of 256 buckets sort 8-mers in a third of the time that a comparison sort takes.
+    """
     mask = ~np.uint64(0) >> np.uint64(64 - 2 * k)
     top = np.uint64(2 * (k - 1))
-    two, three = np.uint64(2), np.uint64(3)
+    two, three, byte = np.uint64(2), np.uint64(3), np.uint64(255)
+    heads = np.empty(256, np.int64)
     filled = 0
     for row in range(offsets.shape[0] - 1):
         forward = np.uint64(0)
         backward = np.uint64(0)
         run = 0
-        n_windows = 0
-        windows = np.empty(max(0, offsets[row + 1] - offsets[row] - k + 1), np.uint64)
+        n = 0
         for at in range(offsets[row], offsets[row + 1]):
             if codes[at] > 3:
                 run = 0
@@ -121,14 +103,29 @@ def count_rows_by_sorting(
             if run < k:
                 continue
             if stranded:
-                windows[n_windows] = backward if reverse[row] else forward
+                unsorted[n] = backward if reverse[row] else forward
             else:
-                windows[n_windows] = min(forward, backward)
-            n_windows += 1
-        ordered = np.sort(windows[:n_windows])
-        for i in range(n_windows):
-            if i == 0 or ordered[i] != ordered[i - 1]:
-                words[filled] = ordered[i]
+                unsorted[n] = min(forward, backward)
+            n += 1
+        source, target = unsorted, sorted_by_digit
+        for digit in range((2 * k + 7) // 8):
+            shift = np.uint64(8 * digit)
+            heads[:] = 0
+            for i in range(n):
+                heads[(np.uint64(source[i]) >> shift) & byte] += 1
+            start = 0
+            for bucket in range(256):
+                size = heads[bucket]
+                heads[bucket] = start
+                start += size
+            for i in range(n):
+                bucket_of = (np.uint64(source[i]) >> shift) & byte
+                target[heads[bucket_of]] = source[i]
+                heads[bucket_of] += 1
+            source, target = target, source
+        for i in range(n):
+            if i == 0 or source[i] != source[i - 1]:
+                words[filled] = source[i]
                 counts[filled] = 0
                 filled += 1
             counts[filled - 1] += np.uint32(1)
