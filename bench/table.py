@@ -25,7 +25,7 @@ def make_table(rows: Sequence[Row]) -> str:
     """Markdown: the newest run of each case, and below it what it was measured on."""
     rows = newest_rows(rows)
     if not rows:
-        return "No results yet; `make bench` makes them."
+        return ""
     lines = list(HEADER)
     for _, of_case in groupby(rows, key=lambda row: row["case"]):
         for i, row in enumerate(of_case):
@@ -81,7 +81,8 @@ def put_table(readme: str, table: str) -> str:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"the README needs the lines {BEGIN} and {END}, in this order")
-    return f"{before}{BEGIN}\n{table}\n{END}{after}"
+    lines = f"{table}\n" if table else ""
+    return f"{before}{BEGIN}\n{lines}{END}{after}"
 
 
 def read_table(results: Path = RESULTS) -> str:

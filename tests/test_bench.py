@@ -292,7 +292,6 @@ def test_cases_can_be_chosen() -> None:
     assert count.select(count.CASES, [], []) == count.CASES
 
 
-@pytest.mark.skipif(not table.README.exists(), reason="there is no README")
 def test_the_readme_shows_the_results() -> None:
     found = table.README.read_text()
     assert found == table.put_table(found, table.read_table()), "run: python -m bench.table"
