@@ -6,11 +6,11 @@ from kmerengine._lazy import lazily
 
 if TYPE_CHECKING:
     from kmerengine._count import count, count_sequences
+    from kmerengine._simulate import simulate
     from kmerengine._vocab import vocab
     from kmerengine.counts import KmerCounts, KmerTotals
     from kmerengine.errors import InputError
     from kmerengine.io.bindvae import read_id_lists, read_vocabulary
-    from kmerengine._simulate import simulate
     from kmerengine.vocabulary import Vocabulary
 
 __all__ = [

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kmerengine.errors import InputError
-from kmerengine.words import BASES, mirrored_words, packed, read_positions
+from kmerengine.numbering import Numbering, kept_positions, number_features
+from kmerengine.words import BASES, mirrored_words, packed
 from native_kernels.kmer_count import MAX_K, MAX_TABLE_K
 from native_kernels.kmer_project import Projection, Rule
 
@@ -206,7 +207,7 @@ class Vocabulary:
     @cached_property
     def rule(self) -> Rule:
         """The projection from exact words to features as the kernels take it."""
-        return self._numbering[0]
+        return self._numbering.rule
 
     @cached_property
     def projection(self) -> Projection:
@@ -221,15 +222,15 @@ class Vocabulary:
 
     def words(self, features: npt.ArrayLike | None = None) -> npt.NDArray[np.str_]:
         """The words of features (all by default), dtype ``<Uk``."""
-        _, mask_of, read_of = self._numbering
+        numbering = self._numbering
         chosen = np.arange(self.n_features) if features is None else np.asarray(features)
         letters = np.full((len(chosen), self.k), ord(WILDCARD), np.uint32)
-        masks, reads = mask_of[chosen], read_of[chosen]
+        masks, reads = numbering.mask_of[chosen], numbering.read_of[chosen]
         alphabet = np.array([ord(base) for base in BASES], np.uint32)
         for number in np.unique(masks):
             rows = np.flatnonzero(masks == number)
             rest = reads[rows]
-            for position in reversed(_kept(self.mask_list[number])):
+            for position in reversed(kept_positions(self.mask_list[number])):
                 letters[rows, position] = alphabet[rest & 3]
                 rest = rest >> 2
         return letters.view(f"<U{self.k}").ravel()
@@ -237,12 +238,12 @@ class Vocabulary:
     def feature(self, word: str) -> int:
         """The id of a word, or of its reverse complement when strands are merged."""
         mask = "".join("0" if base == WILDCARD else "1" for base in word)
-        if set(word) - set(BASES + WILDCARD) or mask not in self._group_of:
+        if set(word) - set(BASES + WILDCARD) or mask not in self._numbering.group_of:
             raise InputError(
                 f"word: found {word!r}, expected {self.k} of A C G T and N (wildcard), "
                 f"with the wildcards of one of the masks {', '.join(self.mask_list[:4])} ..."
             )
-        group, is_mirrored = self._group_of[mask]
+        group, is_mirrored = self._numbering.group_of[mask]
         read = packed(word.replace(WILDCARD, ""))
         if is_mirrored:
             read = int(mirrored_words(np.array([read]), mask.count("1"))[0])
@@ -251,7 +252,7 @@ class Vocabulary:
     def n_wildcards(self) -> npt.NDArray[np.uint8]:
         """Number of wildcards of every feature; uint8, shape (n_features,)."""
         per_mask = np.array([mask.count("0") for mask in self.mask_list], np.uint8)
-        return per_mask[self._numbering[1]]
+        return per_mask[self._numbering.mask_of]
 
     def digest(self) -> str:
         """SHA-256 of the words of all features in order, one per line."""
@@ -272,64 +273,16 @@ class Vocabulary:
         return words[words <= mirrored_words(words, self.k)]
 
     @cached_property
-    def _group_of(self) -> dict[str, tuple[int, bool]]:
-        """Group of each mask, and whether the mask is the mirror image of the group's own."""
-        groups: dict[str, tuple[int, bool]] = {}
-        n = 0
-        for mask in self.mask_list:
-            if mask in groups:
-                continue
-            groups[mask] = (n, False)
-            if not self.stranded and mask[::-1] != mask:
-                groups[mask[::-1]] = (n, True)
-            n += 1
-        return groups
-
-    @cached_property
-    def _numbering(self) -> tuple[Rule, npt.NDArray[np.uint16], npt.NDArray[np.uint32]]:
-        """The rule, and for every feature its mask and what it reads there, packed.
-
-        'wildcard' follows BindVAE's file: mask by mask, walk the canonical words in order and
-        append what they read under the mask unless it, or its reverse complement, is there. The
-        others number each group's reads in ascending order.
-        """
+    def _numbering(self) -> Numbering:
         if not self.is_numbered or self.n_features > MAX_FEATURES:
             raise InputError(
                 f"vocabulary: {self.n_features:,} features of k = {self.k} are not numbered, only "
                 f"counted; expected k <= {MAX_TABLE_K} and at most {MAX_FEATURES:,} features"
             )
-        groups = self._group_of
-        kept = {group: _kept(mask) for mask, (group, mirrored) in groups.items() if not mirrored}
-        first = np.cumsum([0] + [4 ** len(kept[group]) for group in range(len(kept))])
-        feature_of = np.full(first[-1], -1, np.int32)
-        mask_of = np.empty(self.n_features, np.uint16)
-        read_of = np.empty(self.n_features, np.uint32)
-        n = 0
-        for number, mask in enumerate(self.mask_list):
-            group, is_mirrored = groups[mask]
-            if is_mirrored and self.kind != "wildcard":
-                continue  # every read of this mask has its feature by the mirror image's
-            n_kept = len(kept[group])
-            table = feature_of[first[group] : first[group + 1]]
-            if self.kind == "wildcard":
-                reads = read_positions(self.exact_words, _kept(mask), self.k)
-            else:
-                reads = np.arange(4**n_kept, dtype=np.uint32)
-            keys = mirrored_words(reads, n_kept) if is_mirrored else reads
-            own_mirror = not self.stranded and mask == mask[::-1]
-            if own_mirror:
-                keys = np.minimum(keys, mirrored_words(keys, n_kept))
-            new = _first_appearances(keys, len(table))
-            new = new[table[keys[new]] < 0]
-            table[keys[new]] = np.arange(n, n + len(new), dtype=np.int32)
-            if own_mirror:
-                table[mirrored_words(keys[new], n_kept)] = table[keys[new]]
-            mask_of[n : n + len(new)] = number
-            read_of[n : n + len(new)] = reads[new]
-            n += len(new)
-        positions = tuple(kept[group] for group in range(len(kept)))
-        rule = Rule(self.k, self.stranded, positions, first[:-1], feature_of, n)
-        return rule, mask_of, read_of
+        in_walking_order = self.exact_words if self.kind == "wildcard" else None
+        return number_features(
+            self.mask_list, self.k, stranded=self.stranded, walk=in_walking_order
+        )
 
 
 def _check_k(k: int, name: str, most: int = MAX_K) -> None:
@@ -340,15 +293,3 @@ def _check_k(k: int, name: str, most: int = MAX_K) -> None:
 def _n_merged(n: int) -> int:
     """Words of n bases when a word and its reverse complement are one."""
     return int(4**n + (4 ** (n // 2) if n % 2 == 0 else 0)) // 2
-
-
-def _kept(mask: str) -> tuple[int, ...]:
-    return tuple(i for i, bit in enumerate(mask) if bit == "1")
-
-
-def _first_appearances(values: npt.NDArray[np.uint32], n: int) -> npt.NDArray[np.int64]:
-    """Where each distinct value of `values` (all below n) appears first, in that order."""
-    at = np.empty(n, np.int64)
-    places = np.arange(len(values))
-    at[values[::-1]] = places[::-1]  # the last assignment to a place stays: the first appearance
-    return np.flatnonzero(at[values] == places)

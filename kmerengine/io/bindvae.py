@@ -87,7 +87,7 @@ def _ids(line: str, path: Path, number: int, n_features: int) -> npt.NDArray[np.
         ids = np.array([int(field) for field in line.split()], np.int64)
     except (ValueError, OverflowError) as error:
         raise InputError(
-            f"{path}:{number}: found {line.strip()[:60]!r}, expected feature ids with spaces between"
+            f"{path}:{number}: found {line.strip()[:60]!r}, expected ids with spaces between"
         ) from error
     if len(ids) and not (ids.min() >= 1 and ids.max() <= n_features):
         wrong = ids[(ids < 1) | (ids > n_features)][0]
@@ -168,6 +168,6 @@ def _pairs(stream: bytes, path: Path) -> dict[str, int]:
 def _refuse_unless_harmless(name: tuple[str, ...], path: Path) -> None:
     if name not in HARMLESS:
         raise InputError(
-            f"{path}: its pickle names {'.'.join(name)}; expected only NumPy's array constructors in "
-            "a vocabulary; the file is refused and nothing in it was run"
+            f"{path}: its pickle names {'.'.join(name)}; expected only NumPy's array constructors "
+            "in a vocabulary; the file is refused and nothing in it was run"
         )
