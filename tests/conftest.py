@@ -1,0 +1,39 @@
+"""What tests share: the real data, what runs when it is asked for, and what needs a device."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+DATA = Path(os.environ.get("KMERENGINE_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of real data; never written to."""
+    if not DATA.is_dir():
+        pytest.skip(f"no real data at {DATA}; set KMERENGINE_DATA")
+    return DATA
+
+
+def missing_device() -> str:
+    """Why CuPy cannot be used here; empty where it can."""
+    try:
+        import cupy
+
+        cupy.cuda.runtime.getDeviceCount()
+    except Exception as error:  # CuPy has its own errors for a missing driver or device
+        return f"no usable CUDA device ({type(error).__name__})"
+    return ""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out `slow` tests unless -m names them; skip `gpu` tests where there is no device."""
+    if "slow" not in config.option.markexpr:
+        slow = [item for item in items if "slow" in item.keywords]
+        items[:] = [item for item in items if "slow" not in item.keywords]
+        config.hook.pytest_deselected(items=slow)
+    on_gpu = [item for item in items if item.get_closest_marker("gpu")]
+    if on_gpu and (reason := missing_device()):
+        for item in on_gpu:
+            item.add_marker(pytest.mark.skip(reason=reason))
