@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
@@ -184,11 +184,13 @@ class Vocabulary:
             kind, k, masks, stranded = (spec[name] for name in ("kind", "k", "masks", "stranded"))
             if kind in ("wildcard", "exact"):
                 made = cls.wildcard(k, max(mask.count("0") for mask in masks), stranded=stranded)
-            elif kind in ("gkm", "masks"):
-                made = replace(cls.masks(masks, stranded=stranded), kind=kind)
+            elif kind == "gkm":
+                made = cls.gkm(k, masks[0].count("1"), stranded=stranded)
+            elif kind == "masks":
+                made = cls.masks(masks, stranded=stranded)
             else:
                 raise damaged
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise damaged from error
         if made.spec != spec or not isinstance(stranded, bool):
             raise damaged

@@ -309,6 +309,9 @@ def tampered(**changes):
     return spec
 
 
+GKM = Vocabulary.gkm(4, 2).spec
+
+
 @pytest.mark.parametrize(
     "spec",
     [
@@ -318,6 +321,7 @@ def tampered(**changes):
         {},
         tampered(kind="words"),
         tampered(kind="exact"),
+        tampered(kind="gkm"),
         tampered(k=5),
         tampered(k=33),
         tampered(k=4.0, masks=[]),
@@ -330,6 +334,8 @@ def tampered(**changes):
         tampered(stranded=0),
         tampered(stranded=None),
         tampered(extra=1),
+        GKM | {"masks": GKM["masks"][:-1]},
+        GKM | {"masks": ["1001"]},
         {"kind": "masks", "k": 4, "masks": ["1101"], "stranded": False},  # not closed
         {"kind": "masks", "k": 3, "masks": ["1111"], "stranded": False},
         {"kind": "masks", "k": 4, "masks": ["1111", "111"], "stranded": True},
