@@ -67,8 +67,11 @@ def command(
 ) -> None:
     """Count gapped k-mers of GENOME in REGIONS (BED, narrowPeak), or in total without REGIONS."""
     started = perf_counter()
-    from kmerengine import count
     from kmerengine.cli._progress import bases_bar
+    from kmerengine.cli._startup import load_numba
+
+    load_numba()
+    from kmerengine import count
 
     vocabulary = chosen_vocabulary(options)
     output = default_output(regions or genome) if output is None else output

@@ -13,6 +13,8 @@ from native_kernels.fasta_parse import strip
 
 BLOCK_BYTES = 1 << 22  # of text: codes that are still in cache when they are counted
 
+HEADERS_AT_ONCE = 1024  # header lines that one call of the loop lists
+
 Codes = npt.NDArray[np.uint8]
 
 
@@ -61,27 +63,31 @@ class CodeStream:
         unfinished = b""  # a header that the end of a block has cut
         carried = np.empty(0, np.uint8)
         offset = 0
-        for text in stream_fasta(self.path, block_bytes=self._block_bytes):
+        headers = np.empty(HEADERS_AT_ONCE, np.int64)
+        for block in stream_fasta(self.path, block_bytes=self._block_bytes):
             lead = len(carried)
-            codes = np.empty(lead + len(text), np.uint8)
+            codes = np.empty(lead + len(block), np.uint8)
             codes[:lead] = carried
-            headers = np.empty(np.count_nonzero(text == ord(">")) + 1, np.int64)
-            strip.strip_block(text, state, codes[lead:], headers)
-            if state[strip.BAD_AT] >= 0:
-                self._refuse(int(text[state[strip.BAD_AT]]), offset + int(state[strip.BAD_AT]))
-            raw = text.tobytes() if state[strip.N_HEADERS] else b""
-            for start in headers[: state[strip.N_HEADERS]].tolist():
-                end = raw.find(b"\n", max(start, 0))
-                header = unfinished + raw[start + 1 : len(raw) if end < 0 else end]
-                unfinished = header if end < 0 else b""
-                if end >= 0:
-                    self._add_name(header, names)
-            codes = codes[: lead + state[strip.N_CODES]]
+            written = lead
+            text = block
+            while len(text):
+                stopped = strip.strip_block(text, state, codes[written:], headers)
+                if state[strip.BAD_AT] >= 0:
+                    self._refuse(int(text[stopped]), offset + stopped)
+                for start in headers[: state[strip.N_HEADERS]].tolist():
+                    header, is_whole = _header_at(text, start)
+                    unfinished += header
+                    if is_whole:
+                        self._add_name(unfinished, names)
+                        unfinished = b""
+                written += int(state[strip.N_CODES])
+                text = text[stopped:]
+                offset += stopped
+            codes = codes[:written]
             yield codes
             carried = codes[max(0, len(codes) - self.k + 1) :].copy()
-            offset += len(text)
             if self._progress is not None:
-                self._progress(len(text))
+                self._progress(len(block))
         if unfinished:
             self._add_name(unfinished, names)
         self.found = Tallied(len(names), int(state[strip.N_BASES]))
@@ -111,3 +117,17 @@ class CodeStream:
             f"{self.path}: found byte 0x{byte:02x} in a sequence at offset {offset} of the text, "
             "expected letters, '*', '-' or '.'; the file is binary, damaged or not FASTA"
         )
+
+
+def _header_at(text: npt.NDArray[np.uint8], start: int) -> tuple[bytes, bool]:
+    """The header line at `start` (-1: the rest of one) without its ">", and whether it is whole."""
+    first = start + 1
+    step = 256
+    while True:
+        piece = text[first : first + step].tobytes()
+        end = piece.find(b"\n")
+        if end >= 0:
+            return piece[:end], True
+        if first + step >= len(text):
+            return piece, False
+        step *= 8

@@ -21,7 +21,7 @@ def new_state() -> I64:
 
 
 @jit
-def strip_block(text: U8, state: I64, codes: U8, headers: I64) -> None:
+def strip_block(text: U8, state: I64, codes: U8, headers: I64) -> int:
     """Write the codes of one block of FASTA text; one thread owns the state.
 
     Parameters
@@ -33,8 +33,14 @@ def strip_block(text: U8, state: I64, codes: U8, headers: I64) -> None:
         in no FASTA (or -1), and the running number of sequence letters.
     codes : uint8, shape (at least n,)
         A C G T = 0 1 2 3, other letters, '-', '*' and '.' 255; one 255 for each header.
-    headers : int64, shape (at least the number of '>' in the text, plus 1)
-        Where each header line of this block starts; -1 for one that began in an earlier block.
+    headers : int64, shape (at least 1,)
+        Where each header line starts; -1 for one that began in an earlier block.
+
+    Returns
+    -------
+    at : int
+        Where it stopped: at the end of the text, at a byte that belongs in no FASTA, or before a
+        header for which `headers` has no room; call again with the rest of the text.
     """
     # typed as bytes so that the line loop stays in byte-wide vector registers
     a, c, g, t, z = np.uint8(97), np.uint8(99), np.uint8(103), np.uint8(116), np.uint8(122)
@@ -60,6 +66,8 @@ def strip_block(text: U8, state: I64, codes: U8, headers: I64) -> None:
             continue
         if place == LINE_START:
             if text[at] == 62:
+                if n_headers == headers.shape[0]:
+                    break
                 headers[n_headers] = at
                 n_headers += 1
                 codes[written] = 255
@@ -123,3 +131,4 @@ def strip_block(text: U8, state: I64, codes: U8, headers: I64) -> None:
     state[N_HEADERS] = n_headers
     state[BAD_AT] = bad_at
     state[N_BASES] = n_bases
+    return at
