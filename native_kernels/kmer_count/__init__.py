@@ -164,8 +164,9 @@ class Tally:
 
     def add(self, codes: npt.NDArray[np.uint8], slot: int = 0) -> None:
         """Count the windows of `codes` (uint8, contiguous); windows across pieces are not seen."""
-        for start in range(0, len(codes), MAX_PIECE):
-            piece = codes[max(0, start - self.k + 1) : start + MAX_PIECE]
+        step = min(MAX_PIECE, self._most - self.k + 1)
+        for start in range(0, len(codes), step):
+            piece = codes[max(0, start - self.k + 1) : start + step]
             if self._windows[slot] + len(piece) > self._most:
                 self._empty(slot)
             self._windows[slot] += len(piece)
