@@ -161,6 +161,10 @@ def test_rows_may_start_late_and_end_early(count):
         (["ACGTT" * 13200], 8, "count_rows_in_table"),
         (["ACGTT" * 13100], 8, "count_rows_by_sorting"),
         (["ACGT" * 100], 13, "count_rows_by_sorting"),
+        # the table is read once for each row: one long row does not pay for many short ones
+        (["ACGT" * 17, *["ACGT"] * 30], 3, "count_rows_by_sorting"),
+        (["ACGT" * 17, "ACGT", "ACGT" * 15], 3, "count_rows_by_sorting"),
+        (["ACGT" * 17, "ACGT", "ACGT" * 31], 3, "count_rows_in_table"),
     ],
 )
 def test_the_loop_that_suits_the_rows_is_used(sequences, k, loop, monkeypatch):

@@ -94,10 +94,10 @@ def count_rows(
     indptr = np.zeros(n_rows + 1, np.int64)
     words = np.empty(room, word_dtype(k))
     counts = np.empty(room, np.uint32)
-    longest = int(np.diff(offsets).max(initial=0))
-    if k <= MAX_TABLE_K and longest > 4**k:
+    if k <= MAX_TABLE_K and n_rows * 4**k < offsets[-1] - offsets[0]:
         n = cpu.count_rows_in_table(codes, offsets, k, stranded, reverse, indptr, words, counts)
     else:
+        longest = int(np.diff(offsets).max(initial=0))
         scratch = np.empty((2, longest), word_dtype(k))
         n = cpu.count_rows_by_sorting(
             codes, offsets, k, stranded, reverse, scratch[0], scratch[1], indptr, words, counts

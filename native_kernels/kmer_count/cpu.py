@@ -15,6 +15,7 @@ I64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
 Words = npt.NDArray[Any]  # uint32 up to k = 16, uint64 beyond
 
+
 @jit
 def count_rows_in_table(
     codes: U8,
