@@ -88,8 +88,11 @@ class CodeStream:
             carried = codes[max(0, len(codes) - self.k + 1) :].copy()
             if self._progress is not None:
                 self._progress(len(block))
-        if unfinished:
-            self._add_name(unfinished, names)
+        if state[strip.PLACE] == strip.IN_HEADER:
+            raise InputError(
+                f"{self.path}: record {len(names) + 1}: found the end of the file inside a header, "
+                "expected a line of sequence after it; the file is cut short"
+            )
         self.found = Tallied(len(names), int(state[strip.N_BASES]))
         if self.found.bases == 0:
             raise InputError(
