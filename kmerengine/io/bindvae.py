@@ -28,7 +28,11 @@ HARMLESS = {
 FORBIDDEN = ("INST", "OBJ", "EXT1", "EXT2", "EXT4", "PERSID", "BINPERSID", "NEWOBJ", "NEWOBJ_EX")
 STRINGS = ("BINUNICODE", "SHORT_BINUNICODE", "UNICODE", "BINSTRING", "SHORT_BINSTRING")
 INTEGERS = ("BININT", "BININT1", "BININT2", "INT", "LONG1")
-MEMO = ("BINPUT", "LONG_BINPUT", "PUT", "MEMOIZE")
+REMEMBER = ("BINPUT", "LONG_BINPUT", "PUT", "MEMOIZE")
+RECALL = ("BINGET", "LONG_BINGET", "GET")
+AROUND_ITEMS = (
+    "MARK", "SETITEM", "SETITEMS", "APPEND", "APPENDS", "LIST", "TUPLE", "BUILD", "FRAME", "STOP",
+)  # fmt: skip
 
 
 def id_lines(
@@ -119,7 +123,13 @@ def read_vocabulary(path: str | Path) -> dict[str, int]:
             shape, _, dtype = header(file)
             if dtype.kind == "U" and len(shape) == 1:
                 file.seek(0)
-                return {str(word): i for i, word in enumerate(np.load(file, allow_pickle=False))}
+                words = [str(word) for word in np.load(file, allow_pickle=False)]
+                if words[:1] != ["EMPTY"] or len(set(words)) < len(words):
+                    raise InputError(
+                        f"{path}: holds {len(words)} strings, expected 'EMPTY' first and every "
+                        "word once"
+                    )
+                return {word: i for i, word in enumerate(words)}
             if not dtype.hasobject:
                 raise InputError(
                     f"{path}: an array of {dtype} {shape}, expected a vocabulary (strings, or the "
@@ -136,28 +146,20 @@ def _pairs(stream: bytes, path: Path) -> dict[str, int]:
     """The (string, integer) items of a pickled dict, by reading its opcodes only."""
     found: dict[str, int] = {}
     word: str | None = None
-    strings = [""]  # the last two seen: what STACK_GLOBAL names
     inside = False
-    for opcode, argument, _ in pickletools.genops(stream):
-        name = opcode.name
-        if name == "GLOBAL":
-            _refuse_unless_harmless(tuple(str(argument).split(" ", 1)), path)
-        elif name == "STACK_GLOBAL":
-            _refuse_unless_harmless(tuple(strings), path)
-        elif name in FORBIDDEN:
-            raise InputError(f"{path}: its pickle uses {name}, which no vocabulary needs; refused")
-        elif name in STRINGS:
-            word = str(argument)
-            strings = [strings[-1], word]
-        elif name in INTEGERS and inside and word is not None:
+    # all of it is checked first: a call is named as what it is
+    for name, value in list(_harmless_opcodes(stream, path)):
+        if not inside:
+            inside = name in ("EMPTY_DICT", "DICT")
+        elif word is None and isinstance(value, str):
+            word = value
+        elif word is not None and isinstance(value, int):
             if word in found:
                 raise InputError(f"{path}: word {word!r} is there twice, expected each word once")
-            found[word] = int(argument or 0)
+            found[word] = value
             word = None
-        elif name in ("EMPTY_DICT", "DICT"):
-            inside = True
-        elif name not in MEMO:
-            word = None
+        elif word is not None or name not in AROUND_ITEMS:
+            raise InputError(f"{path}: found {name} in its dict, expected only words and their ids")
     if not found or sorted(found.values()) != list(range(len(found))):
         raise InputError(
             f"{path}: holds {len(found)} pairs of word and id, expected ids 0, 1, 2 ... each once"
@@ -165,9 +167,32 @@ def _pairs(stream: bytes, path: Path) -> dict[str, int]:
     return found
 
 
-def _refuse_unless_harmless(name: tuple[str, ...], path: Path) -> None:
+def _harmless_opcodes(stream: bytes, path: Path) -> Iterator[tuple[str, str | int | None]]:
+    """Every opcode, but those of the memo, with the string or integer it pushes."""
+    below: str | int | None = None  # what the last two opcodes pushed: what STACK_GLOBAL names
+    above: str | int | None = None
+    memo: dict[int, str | int | None] = {}
+    for opcode, argument, _ in pickletools.genops(stream):
+        name = opcode.name
+        if name in REMEMBER:
+            memo[len(memo) if argument is None else int(argument)] = above
+            continue
+        if name == "GLOBAL":
+            _refuse_unless_harmless(tuple(str(argument).split(" ", 1)), path)
+        elif name == "STACK_GLOBAL":
+            _refuse_unless_harmless((below, above), path)
+        elif name in FORBIDDEN:
+            raise InputError(f"{path}: its pickle uses {name}, which no vocabulary needs; refused")
+        value = memo.get(int(argument or 0)) if name in RECALL else None
+        if name in STRINGS + INTEGERS:
+            value = argument
+        below, above = above, value
+        yield name, value
+
+
+def _refuse_unless_harmless(name: tuple[str | int | None, ...], path: Path) -> None:
     if name not in HARMLESS:
         raise InputError(
-            f"{path}: its pickle names {'.'.join(name)}; expected only NumPy's array constructors "
-            "in a vocabulary; the file is refused and nothing in it was run"
+            f"{path}: its pickle names {'.'.join(map(str, name))}; expected only NumPy's array "
+            "constructors in a vocabulary; the file is refused and nothing in it was run"
         )
