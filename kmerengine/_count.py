@@ -112,10 +112,12 @@ def count(
         raise InputError("per_record: found together with REGIONS, expected one of the two")
     if regions is None:
         _only_with_regions(width=width, max_regions=max_regions)
-        if drop_n and not per_record:
-            _only_with_regions(drop_n=drop_n)
-    options.check(totals=regions is None and not per_record)
+        _only_with_regions(skip_missing_contigs=skip_missing_contigs or None)
+        if not per_record:
+            _only_with_regions(drop_n=drop_n or None)
     genome = Path(genome)
+    files = (genome,) if regions is None else (genome, Path(regions))
+    options.check(totals=regions is None and not per_record, inputs=files)
     if regions is None and not per_record:
         return count_totals(genome, options)
     with Genome.open(genome) as opened:

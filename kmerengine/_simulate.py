@@ -28,6 +28,8 @@ MOTIFS = {
     "CEBPB": "RTTGCGYAAY",
 }
 
+NAMES = ("genome.*", "peaks.*", "motif_instances.*")  # in the folder: files, indexes, their counts
+
 _LINE = 60  # bases per line of the FASTA file
 _PEAK = (200, 500)  # bp, shortest and longest
 _REACH = 75  # bp; motifs lie within this distance of the summit
@@ -95,7 +97,7 @@ def simulate(
     output = Path(output)
     _check(n_contigs, contig_length, n_peaks, motifs_per_peak, gc, seed)
     rng = np.random.default_rng(seed)
-    with atomic(output, force=force, folder=True) as folder:
+    with atomic(output, force=force, folder=NAMES) as folder:
         files = _paths(folder)
         with (
             files.genome.open("wb") as genome,

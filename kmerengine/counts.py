@@ -102,7 +102,11 @@ class KmerCounts:
             raise InputError(
                 f"{path}: an id list has no regions; read it with kmerengine.read_id_lists"
             )
-        return cls(TableReader(path), path)
+        made = cls(TableReader(path), path)
+        kept = made.provenance.get("kept")
+        if kept != len(made):
+            raise InputError(f"{path}: holds {len(made)} regions, expected {kept}; make it again")
+        return made
 
     def __len__(self) -> int:
         return self._source.n_rows

@@ -9,10 +9,13 @@ from typing import Literal
 
 from kmerengine.errors import InputError
 from kmerengine.io.atomic import check_writable
-from kmerengine.io.counts_files import check_suffix
+from kmerengine.io.counts_files import check_suffix, need_anndata, vocabulary_beside
+from kmerengine.io.tables import PARTS
 from kmerengine.vocabulary import Vocabulary
 
 GPU_PAYS_BASES = 2_000_000_000  # below, starting the GPU takes longer than counting on the CPU
+
+MAX_THREADS = 1024  # each has its own table of words
 
 Device = Literal["auto", "cpu", "cuda"]
 Progress = Callable[[int, int], None]  # bases done, of
@@ -32,10 +35,13 @@ class CountOptions:
     force: bool = False
     progress: Progress | None = None
 
-    def check(self, *, totals: bool) -> None:
-        """Raise InputError for what contradicts itself or cannot be written."""
-        if self.threads < 1:
-            raise InputError(f"threads: found {self.threads}, expected at least 1")
+    def check(self, *, totals: bool, inputs: tuple[Path, ...] = ()) -> None:
+        """Raise InputError for what contradicts itself or cannot be written.
+
+        An output that is one of the `inputs`, by whatever name, is refused.
+        """
+        if not 1 <= self.threads <= MAX_THREADS:
+            raise InputError(f"threads: found {self.threads}, expected 1 to {MAX_THREADS}")
         if self.memory < 1 << 20:
             raise InputError(f"memory: found {self.memory} bytes, expected at least 1M")
         if self.device not in ("auto", "cpu", "cuda"):
@@ -49,6 +55,9 @@ class CountOptions:
             if self.parts:
                 raise InputError("parts: found without an output, expected one to write")
             return
+        for path in inputs:
+            if _is_same_file(path, self.output):
+                raise InputError(f"{self.output}: is the input {path}; choose another output")
         self._check_output(self.output, totals=totals)
 
     def _check_output(self, output: Path, *, totals: bool) -> None:
@@ -68,7 +77,11 @@ class CountOptions:
                 raise InputError(
                     f"{output}: an id list needs numbered features; expected k of at most 12"
                 )
-        check_writable(output, force=self.force)
+            if output.suffix == ".h5ad":
+                need_anndata()
+            if output.suffix == ".txt":
+                check_writable(vocabulary_beside(output), force=self.force)
+        check_writable(output, force=self.force, folder=PARTS if self.parts else ())
 
     def device_for(self, n_bases: int) -> Literal["cpu", "cuda"]:
         """The device to count on. Asking for a GPU that is not there is an error."""
@@ -89,8 +102,15 @@ class CountOptions:
         return "cuda"
 
 
+def _is_same_file(a: Path, b: Path) -> bool:
+    try:
+        return a.samefile(b)
+    except OSError:
+        return False
+
+
 def available_threads() -> int:
     """The processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        return min(len(os.sched_getaffinity(0)), MAX_THREADS)
+    return min(os.cpu_count() or 1, MAX_THREADS)

@@ -1,6 +1,6 @@
 """Threads that work ahead while results come out in order."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -10,7 +10,7 @@ Result = TypeVar("Result")
 
 def in_order(
     work: Callable[[Item], Result], items: Iterable[Item], threads: int
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Yield ``work(item)`` in the items' order; at most `threads` + 1 results wait at a time."""
     waiting: list[Future[Result]] = []
     with ThreadPoolExecutor(threads) as pool:

@@ -17,6 +17,8 @@ LEAVES_CONTIG = "window leaves its contig"
 TOO_SHORT = "shorter than k"
 BELOW_BEST = "below the max_regions best scores"
 
+MAX_WIDTH = 1 << 40  # bp; longer than any contig
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Regions:
@@ -149,6 +151,8 @@ def _check_options(width: int | None, min_length: int, max_regions: int | None) 
             f"--width {width}: every window would be shorter than the {max(min_length, 1)} bp "
             "needed; choose a larger width"
         )
+    if width is not None and width > MAX_WIDTH:
+        raise InputError(f"--width {width}: expected at most {MAX_WIDTH}; choose a smaller width")
     if max_regions is not None and max_regions < 1:
         raise InputError(f"--max-regions {max_regions}: expected at least 1; leave it out for all")
 

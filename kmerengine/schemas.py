@@ -17,6 +17,7 @@ from kmerengine.errors import InputError
 
 METADATA_KEY = b"kmerengine"
 VERSION = 1
+SEAL = "sha256"  # of the other keys
 
 KMERS = "kmerengine.kmers"  # exact words per region
 FEATURES = "kmerengine.features"  # gapped features per region (--materialize)
@@ -91,9 +92,18 @@ def provenance(command: str, inputs: dict[str, Any], parameters: dict[str, Any])
     }
 
 
+def as_text(document: dict[str, Any]) -> str:
+    """`document` as JSON with its own SHA-256: of a damaged one no other numbers are read."""
+    return json.dumps({**document, SEAL: _seal(document)}, sort_keys=True)
+
+
+def _seal(document: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
 def with_metadata(schema: pa.Schema, document: dict[str, Any]) -> pa.Schema:
     """`schema` that carries `document`."""
-    return schema.with_metadata({METADATA_KEY: json.dumps(document, sort_keys=True).encode()})
+    return schema.with_metadata({METADATA_KEY: as_text(document).encode()})
 
 
 def read_metadata(schema: pa.Schema, where: Path, formats: tuple[str, ...]) -> dict[str, Any]:
@@ -111,8 +121,11 @@ def parse_metadata(raw: bytes | str, where: Path, formats: tuple[str, ...]) -> d
     """`read_metadata` for a document that is not in an Arrow schema."""
     try:
         document = json.loads(raw)
+        stated = document.pop(SEAL)
+        if stated != _seal(document):
+            raise ValueError(f"{SEAL} is {stated}")
         found, found_version = document["format"], document["version"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(
             f"{where}: its kmerengine metadata is damaged; make the file again"
         ) from error
@@ -140,7 +153,9 @@ def require(schema: pa.Schema, expected: pa.Schema, where: Path) -> None:
 
 
 def digest(path: Path) -> dict[str, Any]:
-    """Name, size (bytes) and SHA-256 of an input file."""
+    """Name, size (bytes) and SHA-256 of an input file; of a pipe, read once, only the name."""
+    if not path.is_file():
+        return {"name": path.name}
     with path.open("rb") as file:
         return {
             "name": path.name,

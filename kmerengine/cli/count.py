@@ -75,7 +75,8 @@ def command(
 
     vocabulary = chosen_vocabulary(options)
     output = default_output(regions or genome) if output is None else output
-    with bases_bar(show=not quiet and sys.stderr.isatty()) as progress:
+    has_terminal = sys.stderr is not None and sys.stderr.isatty()  # None: closed by the caller
+    with bases_bar(show=has_terminal and not quiet) as progress:
         found = count(
             genome, regions, output=output, vocabulary=vocabulary, progress=progress, **options
         )

@@ -1,6 +1,8 @@
 """The files a counts table is written to: Parquet, Arrow IPC, npz, h5ad and BindVAE's id list."""
 
+import hashlib
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     import anndata
     from scipy.sparse import csr_matrix
 
+_SEAL = b"\nkmerengine sha256 "  # and 32 bytes, at the end of an h5ad file
+
 SUFFIXES = (".parquet", ".arrow", ".npz", ".h5ad", ".txt")
 
 
@@ -31,6 +35,11 @@ def check_suffix(path: Path) -> None:
         raise InputError(
             f"{path}: found suffix {path.suffix!r}, expected one of {' '.join(SUFFIXES)}"
         )
+
+
+def vocabulary_beside(path: Path) -> Path:
+    """Where the vocabulary of the id list `path` is written."""
+    return path.with_suffix(".vocabulary.npy")
 
 
 def write_counts(
@@ -44,12 +53,13 @@ def write_counts(
                 for batch in batches:
                     writer.write(batch)
         elif path.suffix == ".txt":
-            with atomic(path.with_suffix(".vocabulary.npy"), force=force) as vocabulary:
+            with atomic(vocabulary_beside(path), force=force) as vocabulary:
                 _write_id_lists(temporary, vocabulary, schema, batches)
         elif path.suffix == ".npz":
             _write_npz(temporary, KmerCounts.from_batches(schema, batches))
         else:
             as_anndata(KmerCounts.from_batches(schema, batches)).write_h5ad(temporary)
+            _seal(temporary)
 
 
 def counts_batch(
@@ -98,7 +108,7 @@ def _write_npz(path: Path, counts: KmerCounts) -> None:
             data=matrix.data,
             indices=matrix.indices,
             indptr=matrix.indptr,
-            kmerengine=np.array(json.dumps(counts.provenance, sort_keys=True)),
+            kmerengine=np.array(schemas.as_text(counts.provenance)),
             **extra,
         )
 
@@ -108,7 +118,7 @@ def read_npz(path: Path) -> pa.Table:
     from scipy.sparse import csr_matrix
 
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         parts = (arrays["data"], arrays["indices"], arrays["indptr"])
         matrix = csr_matrix(parts, shape=tuple(arrays["shape"]))
@@ -121,15 +131,16 @@ def read_npz(path: Path) -> pa.Table:
 
 def as_anndata(counts: KmerCounts) -> "anndata.AnnData":
     """Regions x exact words (x features when materialized), provenance in ``uns``."""
+    anndata = need_anndata()
     matrix = counts.features() if counts.is_materialized else counts.exact
     obs = counts.regions.to_pandas()
     obs.index = obs.index.astype(str)
-    made = _anndata().AnnData(X=matrix, obs=obs)
+    made = anndata.AnnData(X=matrix, obs=obs)
     if counts.is_materialized:
         made.var_names = counts.vocabulary.words().tolist()
     else:
         made.var_names = spelled(counts.words, counts.vocabulary.k)
-    made.uns["kmerengine"] = json.dumps(counts.provenance, sort_keys=True)
+    made.uns["kmerengine"] = schemas.as_text(counts.provenance)
     return made
 
 
@@ -137,8 +148,9 @@ def read_h5ad(path: Path) -> pa.Table:
     """The counts table of an h5ad file; InputError if it is not one of ours."""
     from scipy.sparse import csr_matrix
 
-    anndata = _anndata()
+    anndata = need_anndata()
     try:
+        _check_seal(path)
         stored = anndata.read_h5ad(path)
         columns = {name: stored.obs[name].to_numpy() for name in schemas.REGION_COLUMNS.names}
         document = str(stored.uns["kmerengine"])
@@ -150,6 +162,25 @@ def read_h5ad(path: Path) -> pa.Table:
         raise
     except Exception as error:  # HDF5 raises a different error for every kind of damage
         raise _unreadable(path, "h5ad", error) from error
+
+
+def _seal(path: Path) -> None:
+    """Append a digest of the file: HDF5 passes over what follows its end.
+
+    libhdf5 can crash on a damaged file, so damage has to be known before it reads one. A file
+    that another program has changed has no seal any more, and is read as it is.
+    """
+    with path.open("rb+") as file:
+        digest = hashlib.file_digest(file, "sha256").digest()
+        file.seek(0, os.SEEK_END)
+        file.write(_SEAL + digest)
+
+
+def _check_seal(path: Path) -> None:
+    content = memoryview(path.read_bytes())
+    body, seal = content[: -len(_SEAL) - 32], content[-len(_SEAL) - 32 :]
+    if seal[: len(_SEAL)] == _SEAL and hashlib.sha256(body).digest() != seal[len(_SEAL) :]:
+        raise InputError(f"{path}: does not have the digest that it ends with; make it again")
 
 
 def _table(
@@ -197,9 +228,13 @@ def _unreadable(path: Path, kind: str, error: Exception) -> InputError:
     )
 
 
-def _anndata() -> Any:
+def need_anndata() -> Any:
+    """The module anndata, or InputError."""
     try:
         import anndata
     except ImportError as error:
-        raise InputError("h5ad needs anndata; install it with: pip install anndata") from error
+        raise InputError(
+            "h5ad: found no module anndata, expected it; pip install 'kmerengine[anndata]', or "
+            "write another format"
+        ) from error
     return anndata
