@@ -19,6 +19,7 @@ from native_kernels.kmer_project.rule import Rule
 __all__ = ["Projection", "Rule", "features_of_reference", "project_rows_reference"]
 
 MAX_MATRIX = 1 << 24  # elements of P that are worth holding: 64 MB
+MAX_SORTED = 1 << 18  # features that a row sorts; more are added up in a table of all
 BATCH_ELEMENTS = 1 << 24  # elements of P that are expanded at a time where it is not held
 
 Words = npt.NDArray[Any]
@@ -135,8 +136,11 @@ class Projection:
         room = np.minimum(np.diff(indptr) * self.max_features_per_word, n_features).sum()
         out_indptr = np.zeros(len(indptr), np.int64)
         features, out_counts = np.empty(room, np.uint32), np.empty(room, np.uint32)
+        half_bits = max(1, (n_features.bit_length() + 1) // 2)
+        table = np.zeros(n_features, np.uint32)
+        scratch = np.empty((2, min(n_features, MAX_SORTED)), np.int32)
         n = cpu.sum_rows(
-            indptr, entries, counts, p_indptr, p_features, n_features,
+            indptr, entries, counts, p_indptr, p_features, half_bits, table, scratch[0], scratch[1],
             out_indptr, features, out_counts,
         )  # fmt: skip
         return out_indptr, features[:n], out_counts[:n]
