@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import combinations, product
 
-COMPLEMENT = {"A": "T", "C": "G", "G": "C", "T": "A", "N": "N"}
+COMPLEMENT = str.maketrans("ACGT", "TGCA")
 
 
 def mirrored(word: str) -> str:
-    """The reverse complement; N stays N."""
-    return "".join(COMPLEMENT[base] for base in reversed(word))
+    """The reverse complement of upper-case letters; N, and any other that is no base, stays."""
+    return word.translate(COMPLEMENT)[::-1]
 
 
 def canonical(word: str) -> str:
