@@ -153,8 +153,10 @@ def count(
         }
         document = schemas.provenance("count", inputs, parameters)
         document |= {"regions": n_read, "kept": len(rows), "skipped": skipped}
-        document |= {"bases": codes.n_bases, "notes": opened.notes}
-        return count_row_batches(rows, codes, document, options)
+        document["bases"] = codes.n_bases
+        found = count_row_batches(rows, codes, document, options)
+        found.notes = opened.notes
+        return found
 
 
 def _only_with_regions(**given: object) -> None:
@@ -226,5 +228,5 @@ def count_sequences(
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(rows.end)])
     document = schemas.provenance("count_sequences", {}, {})
     document |= {"regions": len(pieces), "kept": len(rows), "skipped": skipped}
-    document |= {"bases": len(codes), "notes": []}
+    document["bases"] = len(codes)
     return count_row_batches(rows, ResidentCodes(codes, offsets), document, options)

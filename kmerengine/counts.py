@@ -65,9 +65,13 @@ class KmerCounts:
         How the counts were made: inputs, parameters, regions skipped by reason.
     is_materialized : bool
         Whether features are stored instead of the exact words they follow from.
+    notes : list of str
+        What a user should know of the run that made the counts; not kept in files, which are the
+        same bytes for the same input.
     """
 
     def __init__(self, source: Source, where: Path) -> None:
+        self.notes: list[str] = []
         formats = (schemas.KMERS, schemas.FEATURES)
         self.provenance = schemas.read_metadata(source.schema, where, formats)
         self.vocabulary = Vocabulary.from_spec(self.provenance.get("vocabulary"), where)
@@ -278,7 +282,7 @@ class KmerTotals:
             return self.counts
         chosen.check_projects(self.vocabulary)
         words = self.words
-        if len(words) and int(words[-1]) >= 4**chosen.k:
+        if len(words) and int(words.max()) >= 4**chosen.k:
             raise InputError(f"{self._where}: holds words that its vocabulary lacks; make it again")
         return chosen.projection.total(words, self.counts)
 
@@ -313,6 +317,7 @@ def _flat(column: pa.ChunkedArray) -> npt.NDArray[Any]:
 def _as_polars(table: pa.Table) -> "polars.DataFrame":
     import polars
 
-    frame = polars.from_arrow(table)
+    # without the schema's metadata: a key that is no text would be a panic there
+    frame = polars.from_arrow(pa.Table.from_arrays(table.columns, names=table.column_names))
     assert isinstance(frame, polars.DataFrame)
     return frame

@@ -99,8 +99,9 @@ def default_output(source: Path) -> Path:
 def _summary(found: "KmerCounts | KmerTotals", output: Path, seconds: float) -> dict[str, Any]:
     """What was counted, for people and machines."""
     made = found.provenance
-    names = ("records", "bases", "regions", "kept", "skipped", "notes")
+    names = ("records", "bases", "regions", "kept", "skipped")
     summary = {name: made[name] for name in names if name in made}
+    summary["notes"] = getattr(found, "notes", [])
     summary["features"] = found.vocabulary.n_features
     summary |= {"output": str(output), "seconds": round(seconds, 2)}
     return summary
@@ -119,6 +120,6 @@ def _as_text(summary: dict[str, Any]) -> str:
         lines.append(f"records   {summary['records']:>12,}")
         lines.append(f"bases     {summary['bases']:>12,}")
     lines.append(f"features  {summary['features']:>12,}")
-    lines += [f"note: {note}" for note in summary.get("notes", [])]
+    lines += [f"note: {note}" for note in summary["notes"]]
     lines.append(f"{summary['output']} written in {summary['seconds']} s")
     return "\n".join(lines)

@@ -138,8 +138,9 @@ def read_vocabulary(path: str | Path) -> dict[str, int]:
             return _pairs(file.read(), path)
     except InputError:
         raise
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: cannot be read as a .npy vocabulary ({error})") from error
+    except Exception as error:  # NumPy evaluates the header: damage there raises nearly anything
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"{path}: cannot be read as a .npy vocabulary ({reason})") from error
 
 
 def _pairs(stream: bytes, path: Path) -> dict[str, int]:

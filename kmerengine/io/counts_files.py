@@ -179,7 +179,8 @@ def _seal(path: Path) -> None:
 def _check_seal(path: Path) -> None:
     content = memoryview(path.read_bytes())
     body, seal = content[: -len(_SEAL) - 32], content[-len(_SEAL) - 32 :]
-    if seal[: len(_SEAL)] == _SEAL and hashlib.sha256(body).digest() != seal[len(_SEAL) :]:
+    same = sum(a == b for a, b in zip(seal, _SEAL, strict=False))  # a damaged seal is still one
+    if 2 * same > len(_SEAL) and hashlib.sha256(body).digest() != seal[len(_SEAL) :]:
         raise InputError(f"{path}: does not have the digest that it ends with; make it again")
 
 

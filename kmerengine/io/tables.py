@@ -176,7 +176,8 @@ class TableReader:
         starts = [first for first, _, _ in self._sources] + [self.n_rows]
         with _damage_is_an_input_error(self.path):
             for (first, source, number), end in zip(self._sources, starts[1:], strict=True):
-                if end <= start or first >= stop:
+                low, high = max(start, first), min(stop, end)
+                if low >= high:
                     continue
                 if isinstance(source, pq.ParquetFile):
                     group = source.read_row_group(number, columns=columns)
@@ -184,7 +185,7 @@ class TableReader:
                     group = pa.Table.from_batches([source(number)])
                     group = group if columns is None else group.select(columns)
                 group.validate(full=True)
-                yield group.slice(max(0, start - first), min(stop, end) - max(start, first))
+                yield group.slice(low - first, high - low)
 
 
 def _only(schema: pa.Schema, columns: list[str]) -> pa.Schema:
