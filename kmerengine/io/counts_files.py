@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,8 +57,7 @@ def write_counts(
         elif path.suffix == ".npz":
             _write_npz(temporary, KmerCounts.from_batches(schema, batches))
         else:
-            as_anndata(KmerCounts.from_batches(schema, batches)).write_h5ad(temporary)
-            _seal(temporary)
+            _write_h5ad(temporary, as_anndata(KmerCounts.from_batches(schema, batches)))
 
 
 def counts_batch(
@@ -164,16 +162,23 @@ def read_h5ad(path: Path) -> pa.Table:
         raise _unreadable(path, "h5ad", error) from error
 
 
-def _seal(path: Path) -> None:
-    """Append a digest of the file: HDF5 passes over what follows its end.
+def _write_h5ad(path: Path, counts: "anndata.AnnData") -> None:
+    """An h5ad file and a digest of it: HDF5 passes over what follows its end.
 
-    libhdf5 can crash on a damaged file, so damage has to be known before it reads one. A file
-    that another program has changed has no seal any more, and is read as it is.
+    libhdf5 crashes where a disk is full, so the file is made in memory, and can crash on a damaged
+    file, so damage has to be known before it reads one. A file that another program has changed
+    has no digest any more, and is read as it is.
     """
-    with path.open("rb+") as file:
-        digest = hashlib.file_digest(file, "sha256").digest()
-        file.seek(0, os.SEEK_END)
-        file.write(_SEAL + digest)
+    import h5py
+    from anndata.io import write_elem
+
+    with h5py.File(path.name, "w", driver="core", backing_store=False) as file:
+        write_elem(file, "/", counts)
+        file.flush()
+        content = file.id.get_file_image()
+    with path.open("wb") as sealed:
+        sealed.write(content)
+        sealed.write(_SEAL + hashlib.sha256(content).digest())
 
 
 def _check_seal(path: Path) -> None:
