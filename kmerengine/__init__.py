@@ -6,20 +6,24 @@ from kmerengine._lazy import lazily
 
 if TYPE_CHECKING:
     from kmerengine._count import count, count_sequences
+    from kmerengine._cuts import cuts
     from kmerengine._simulate import simulate
     from kmerengine._vocab import vocab
     from kmerengine.counts import KmerCounts, KmerTotals
+    from kmerengine.cut_track import CutTrack
     from kmerengine.errors import InputError
     from kmerengine.io.bindvae import read_id_lists, read_vocabulary
     from kmerengine.vocabulary import Vocabulary
 
 __all__ = [
+    "CutTrack",
     "InputError",
     "KmerCounts",
     "KmerTotals",
     "Vocabulary",
     "count",
     "count_sequences",
+    "cuts",
     "read_id_lists",
     "read_vocabulary",
     "simulate",
@@ -29,12 +33,14 @@ __all__ = [
 __getattr__ = lazily(
     __name__,
     {
+        "CutTrack": "kmerengine.cut_track",
         "InputError": "kmerengine.errors",
         "KmerCounts": "kmerengine.counts",
         "KmerTotals": "kmerengine.counts",
         "Vocabulary": "kmerengine.vocabulary",
         "count": "kmerengine._count",
         "count_sequences": "kmerengine._count",
+        "cuts": "kmerengine._cuts",
         "read_id_lists": "kmerengine.io.bindvae",
         "read_vocabulary": "kmerengine.io.bindvae",
         "simulate": "kmerengine._simulate",

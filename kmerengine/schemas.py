@@ -23,6 +23,7 @@ KMERS = "kmerengine.kmers"  # exact words per region
 FEATURES = "kmerengine.features"  # gapped features per region (--materialize)
 KMER_TOTALS = "kmerengine.kmer_totals"  # exact words of a whole genome or set of sequences
 FEATURE_TOTALS = "kmerengine.feature_totals"  # gapped features of the same
+CUTS = "kmerengine.cuts"  # Tn5 cut sites per base, strand and sample
 VOCABULARY = "kmerengine.vocabulary"  # the features themselves
 
 
@@ -68,6 +69,19 @@ def totals_schema(k: int, *, materialized: bool = False) -> pa.Schema:
         return pa.schema([_column("feature", pa.uint32()), _column("word", pa.string()), count])
     letters = [_column("sequence", pa.string())] if k <= 12 else []
     return pa.schema([_column("word", word_type(k)), *letters, count])
+
+
+def cuts_schema() -> pa.Schema:
+    """Cut sites, sorted by sample, contig (in the header's order), position and strand."""
+    return pa.schema(
+        [
+            _column("chrom", pa.dictionary(pa.int32(), pa.string())),
+            _column("position", pa.int32()),  # bp, 0-based: the base that is cut, after the shift
+            _column("strand", pa.dictionary(pa.int8(), pa.string())),  # of the read: + -
+            _column("sample", pa.dictionary(pa.int32(), pa.string())),
+            _column("count", pa.uint32()),  # cuts
+        ]
+    )
 
 
 def vocabulary_schema() -> pa.Schema:
