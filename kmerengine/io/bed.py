@@ -119,7 +119,8 @@ def _regions_only(block: str, first: int) -> tuple[str, npt.NDArray[np.int64]]:
     data = np.frombuffer(text.encode(), np.uint8)
     starts = np.concatenate([[0], np.flatnonzero(data == ord("\n"))[:-1] + 1])
     numbers = np.arange(first, first + len(starts))
-    if not np.isin(data[starts], list(b"#tb \t\n")).any():
+    heads = data[starts]  # of a comment, track or browser line, or of one of white space alone
+    if not (np.isin(heads, list(b"#tb")) | (heads <= ord(" ")) | (heads > ord("~"))).any():
         return text, numbers
     lines = text[:-1].split("\n")
     kept = [not _is_passed_over(line) for line in lines]
