@@ -38,7 +38,7 @@ def exact(sequence: str, k: int, *, stranded: bool = False, reverse: bool = Fals
 
 def under(window: str, mask: str) -> str:
     """What a window shows under a mask, N at each 0."""
-    return "".join(base if bit == "1" else "N" for base, bit in zip(window, mask, strict=True))
+    return "".join([base if bit == "1" else "N" for base, bit in zip(window, mask, strict=True)])
 
 
 def features_of(window: str, masks: list[str], *, stranded: bool = False) -> set[str]:

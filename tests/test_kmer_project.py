@@ -26,7 +26,7 @@ VOCABULARIES = {
     "wildcard 5 4": (Vocabulary.wildcard(5, 4), oracles.wildcard_masks(5, 4)),
     "wildcard 1 0": (Vocabulary.wildcard(1, 0), ["1"]),
     "gkm 5 3": (Vocabulary.gkm(5, 3), oracles.gkm_masks(5, 3)),
-    "gkm 6 2": (Vocabulary.gkm(6, 2), oracles.gkm_masks(6, 2)),
+    "gkm 5 2": (Vocabulary.gkm(5, 2), oracles.gkm_masks(5, 2)),
     "exact 4": (Vocabulary.exact(4), ["1111"]),
     "masks": (Vocabulary.masks(["1101", "0110"]), ["1101", "0110", "1011"]),
     "wildcard 4 2 stranded": (
@@ -71,6 +71,12 @@ def by_rule_in_pieces(rule, indptr, words, counts):
         return by_rule(rule, indptr, words, counts)
 
 
+def by_table(rule, indptr, words, counts):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kmer_project, "MAX_SORTED", 1)
+        return by_matrix(rule, indptr, words, counts)
+
+
 def not_compiled(project):
     def projected(*args):
         with uncompiled():
@@ -84,9 +90,11 @@ EVERY_WAY = pytest.mark.parametrize(
     [
         pytest.param(by_reference, id="reference"),
         pytest.param(by_matrix, id="matrix"),
+        pytest.param(by_table, id="matrix, by table"),
         pytest.param(by_rule, id="rule"),
         pytest.param(by_rule_in_pieces, id="rule in pieces"),
         pytest.param(not_compiled(by_matrix), id="matrix, py_func"),
+        pytest.param(not_compiled(by_table), id="matrix, by table, py_func"),
         pytest.param(not_compiled(by_rule), id="rule, py_func"),
     ],
 )
@@ -193,6 +201,24 @@ def test_the_size_of_pieces_changes_nothing(size, monkeypatch):
     for a, b in zip(whole, by_rule(vocabulary.rule, *exact), strict=True):
         assert a.dtype == b.dtype
         assert a.tolist() == b.tolist()
+
+
+@pytest.mark.parametrize("form", ["compiled", "py_func"])
+def test_a_row_is_sorted_while_it_fits_and_added_up_beyond(form, monkeypatch):
+    vocabulary, masks = VOCABULARIES["wildcard 5 4"]
+    sequence = "ACGTTGACCAGGATTACATTTGG"
+    expected = oracles.gapped(sequence, masks)
+    assert vocabulary.n_features > expected.total() > len(expected)
+    if form == "py_func":
+        monkeypatch.setattr(cpu, "sum_rows", cpu.sum_rows.py_func)
+    for room in (expected.total() - 1, expected.total(), expected.total() + 1):
+        monkeypatch.setattr(kmer_project, "MAX_SORTED", room)
+        exact = exact_rows([sequence, "ACGTACGT", sequence], vocabulary)
+        indptr, features, counts = by_matrix(vocabulary.rule, *exact)
+        for row in (0, 2):
+            part = slice(indptr[row], indptr[row + 1])
+            texts = [names_of(vocabulary)[feature] for feature in features[part].tolist()]
+            assert dict(zip(texts, counts[part].tolist(), strict=True)) == expected
 
 
 # --------------------------------------------------------------------------------- total
