@@ -9,10 +9,11 @@ if TYPE_CHECKING:
     from kmerengine._cuts import cuts
     from kmerengine._simulate import simulate
     from kmerengine._vocab import vocab
-    from kmerengine.counts import KmerCounts, KmerTotals
+    from kmerengine.counts import KmerCounts
     from kmerengine.cut_track import CutTrack
     from kmerengine.errors import InputError
     from kmerengine.io.bindvae import read_id_lists, read_vocabulary
+    from kmerengine.total_counts import KmerTotals
     from kmerengine.vocabulary import Vocabulary
 
 __all__ = [
@@ -36,7 +37,7 @@ __getattr__ = lazily(
         "CutTrack": "kmerengine.cut_track",
         "InputError": "kmerengine.errors",
         "KmerCounts": "kmerengine.counts",
-        "KmerTotals": "kmerengine.counts",
+        "KmerTotals": "kmerengine.total_counts",
         "Vocabulary": "kmerengine.vocabulary",
         "count": "kmerengine._count",
         "count_sequences": "kmerengine._count",

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from kmerengine import schemas
-from kmerengine.counts import KmerCounts, KmerTotals
+from kmerengine.counts import KmerCounts
 from kmerengine.errors import InputError
 from kmerengine.io.bed import read_regions
 from kmerengine.io.fasta import Genome
@@ -22,6 +22,7 @@ from kmerengine.rows import (
     whole_sequences,
     without_n,
 )
+from kmerengine.total_counts import KmerTotals
 from kmerengine.totals import count_totals
 from kmerengine.vocabulary import Vocabulary
 

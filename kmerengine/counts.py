@@ -1,12 +1,9 @@
-"""What a count gives back: exact words per region (`KmerCounts`) or in total (`KmerTotals`).
-
-Gapped features are a linear image of the exact words; they are made when they are asked for.
-"""
+"""Exact words per region, and the gapped features that follow from them when they are asked for."""
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,77 +11,31 @@ import pyarrow as pa
 
 from kmerengine import schemas
 from kmerengine.errors import InputError
-from kmerengine.io.tables import TableReader
+from kmerengine.io import counts_files
+from kmerengine.io.atomic import atomic
+from kmerengine.io.bindvae import id_lines, write_vocabulary
+from kmerengine.io.tables import InMemory, TableReader, table_writer
+from kmerengine.stored import StoredCounts
 from kmerengine.vocabulary import Vocabulary
+from kmerengine.words import spelled
 
 if TYPE_CHECKING:
     import anndata
-    import polars
     from scipy.sparse import csr_matrix
 
 
-class Source(Protocol):
-    """Rows that can be read by slices: a file, or a table in memory."""
-
-    n_rows: int
-    schema: pa.Schema
-
-    def read(
-        self, start: int = 0, stop: int | None = None, columns: list[str] | None = None
-    ) -> pa.Table:
-        """Rows [start, stop), of these columns."""
-
-
-class InMemory:
-    """A table in memory as a `Source`."""
-
-    def __init__(self, table: pa.Table) -> None:
-        self._table = table
-        self.n_rows = len(table)
-        self.schema = table.schema
-
-    def read(
-        self, start: int = 0, stop: int | None = None, columns: list[str] | None = None
-    ) -> pa.Table:
-        """Rows [start, stop), of these columns."""
-        table = self._table if columns is None else self._table.select(columns)
-        return table.slice(start, None if stop is None else max(0, stop - start))
-
-
-class KmerCounts:
+class KmerCounts(StoredCounts):
     """Word counts of regions, in the regions' order.
 
     Made by `count` and `count_sequences`, or opened from a file with `KmerCounts.open`; rows are
-    read from the file when they are asked for.
-
-    Attributes
-    ----------
-    vocabulary : Vocabulary
-        The features that `features` gives.
-    provenance : dict
-        How the counts were made: inputs, parameters, regions skipped by reason.
-    is_materialized : bool
-        Whether features are stored instead of the exact words they follow from.
-    notes : list of str
-        What a user should know of the run that made the counts; not kept in files, which are the
-        same bytes for the same input.
+    read from the file when they are asked for. Attributes are those of `StoredCounts`.
     """
 
-    def __init__(self, source: Source, where: Path) -> None:
-        self.notes: list[str] = []
-        formats = (schemas.KMERS, schemas.FEATURES)
-        self.provenance = schemas.read_metadata(source.schema, where, formats)
-        self.vocabulary = Vocabulary.from_spec(self.provenance.get("vocabulary"), where)
-        self.is_materialized = self.provenance["format"] == schemas.FEATURES
-        expected = schemas.counts_schema(self.vocabulary.k, materialized=self.is_materialized)
-        schemas.require(source.schema, expected, where)
-        self._source = source
-        self._where = where
+    exact_format = schemas.KMERS
+    materialized_format = schemas.FEATURES
 
-    @classmethod
-    def from_batches(cls, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> "KmerCounts":
-        """Counts held in memory; `schema` carries the provenance."""
-        return cls(InMemory(pa.Table.from_batches(batches, schema=schema)), Path("<memory>"))
+    def _expected_schema(self) -> pa.Schema:
+        return schemas.counts_schema(self.vocabulary.k, materialized=self.is_materialized)
 
     @classmethod
     def open(cls, path: str | Path) -> "KmerCounts":
@@ -95,8 +46,6 @@ class KmerCounts:
         InputError
             If it is missing, damaged, or holds something else.
         """
-        from kmerengine.io import counts_files
-
         path = Path(path)
         if path.suffix == ".npz":
             return cls(InMemory(counts_files.read_npz(path)), path)
@@ -111,9 +60,6 @@ class KmerCounts:
         if kept != len(made):
             raise InputError(f"{path}: holds {len(made)} regions, expected {kept}; make it again")
         return made
-
-    def __len__(self) -> int:
-        return self._source.n_rows
 
     def __repr__(self) -> str:
         kind = "features" if self.is_materialized else "exact words"
@@ -182,22 +128,17 @@ class KmerCounts:
             indptr, columns, counts = chosen.projection.rows(indptr, words, counts)
         return _csr(indptr, columns, counts, chosen.n_features)
 
-    def to_polars(self) -> "polars.DataFrame":
-        """The table as it is stored, one row per region, as a Polars frame."""
-        return _as_polars(self._source.read())
-
     def to_anndata(self) -> "anndata.AnnData":
         """Regions x exact words (x features when materialized) as AnnData; needs anndata."""
-        from kmerengine.io import counts_files
-
-        return counts_files.as_anndata(self)
+        names = spelled(self.words, self.vocabulary.k) if not self.is_materialized else None
+        if names is None:
+            names = self.vocabulary.words().tolist()
+        return counts_files.as_anndata(self.regions, self._matrix(), names, self.provenance)
 
     def save(self, path: str | Path, *, force: bool = False) -> None:
         """Write to `path`; its suffix picks Parquet, Arrow IPC, npz, h5ad or BindVAE's id list."""
-        from kmerengine.io import counts_files
-
         batches = (batch for table in self.slices() for batch in table.to_batches())
-        counts_files.write_counts(Path(path), self._source.schema, batches, force=force)
+        write_counts(Path(path), self._source.schema, batches, force=force)
 
     def slices(self, columns: list[str] | None = None, rows: int = 1 << 13) -> Iterator[pa.Table]:
         """The stored table, `rows` rows at a time."""
@@ -222,80 +163,35 @@ class KmerCounts:
             )
         return indptr, values, counts.astype(np.uint32, copy=False)
 
-    def _require_exact(self) -> None:
-        if self.is_materialized:
-            raise InputError(
-                f"{self._where}: holds materialized features, not exact words; "
-                "use .features(), or count again without --materialize"
-            )
+    def _matrix(self) -> "csr_matrix":
+        return self.features() if self.is_materialized else self.exact
 
 
-class KmerTotals:
-    """Word counts of a whole genome or of all sequences together.
-
-    Attributes
-    ----------
-    vocabulary : Vocabulary
-    provenance : dict
-    is_materialized : bool
-        Whether features are stored instead of the exact words they follow from.
-    """
-
-    def __init__(self, source: Source, where: Path) -> None:
-        formats = (schemas.KMER_TOTALS, schemas.FEATURE_TOTALS)
-        self.provenance = schemas.read_metadata(source.schema, where, formats)
-        self.vocabulary = Vocabulary.from_spec(self.provenance.get("vocabulary"), where)
-        self.is_materialized = self.provenance["format"] == schemas.FEATURE_TOTALS
-        expected = schemas.totals_schema(self.vocabulary.k, materialized=self.is_materialized)
-        schemas.require(source.schema, expected, where)
-        self._source = source
-        self._where = where
-
-    @classmethod
-    def from_batches(cls, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> "KmerTotals":
-        """Totals held in memory; `schema` carries the provenance."""
-        return cls(InMemory(pa.Table.from_batches(batches, schema=schema)), Path("<memory>"))
-
-    @classmethod
-    def open(cls, path: str | Path) -> "KmerTotals":
-        """Open totals that kmerengine wrote: Parquet, a folder of parts, or Arrow IPC."""
-        return cls(TableReader(Path(path)), Path(path))
-
-    def __len__(self) -> int:
-        return self._source.n_rows
-
-    @property
-    def words(self) -> npt.NDArray[Any]:
-        """The packed words that occur, ascending; uint32 to k = 16, uint64 beyond."""
-        self._require_exact()
-        return np.asarray(self._source.read(columns=["word"])["word"])
-
-    @property
-    def counts(self) -> npt.NDArray[np.uint64]:
-        """How often each word (feature, when materialized) occurs; uint64."""
-        return np.asarray(self._source.read(columns=["count"])["count"])
-
-    def features(self, vocabulary: Vocabulary | None = None) -> npt.NDArray[np.uint64]:
-        """Total of every feature; uint64, shape (vocabulary.n_features,)."""
-        chosen = self.vocabulary if vocabulary is None else vocabulary
-        if self.is_materialized and chosen == self.vocabulary:
-            return self.counts
-        chosen.check_projects(self.vocabulary)
-        words = self.words
-        if len(words) and int(words.max()) >= 4**chosen.k:
-            raise InputError(f"{self._where}: holds words that its vocabulary lacks; make it again")
-        return chosen.projection.total(words, self.counts)
-
-    def to_polars(self) -> "polars.DataFrame":
-        """The table as it is stored as a Polars frame."""
-        return _as_polars(self._source.read())
-
-    def _require_exact(self) -> None:
-        if self.is_materialized:
-            raise InputError(
-                f"{self._where}: holds materialized features, not exact words; "
-                "use .features(), or count again without --materialize"
-            )
+def write_counts(
+    path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], *, force: bool = False
+) -> None:
+    """Write batches of a counts table in the format that the suffix of `path` names."""
+    counts_files.check_suffix(path)
+    with atomic(path, force=force) as temporary:
+        if path.suffix in (".parquet", ".arrow"):
+            with table_writer(temporary, schema, path.suffix) as writer:
+                for batch in batches:
+                    writer.write(batch)
+        elif path.suffix == ".txt":
+            beside = counts_files.vocabulary_beside(path)
+            with atomic(beside, force=force) as vocabulary, temporary.open("w") as lines:
+                for batch in batches:
+                    matrix = KmerCounts.from_batches(schema, [batch]).features()
+                    lines.writelines(id_lines(matrix.indptr, matrix.indices, matrix.data))
+                write_vocabulary(vocabulary, KmerCounts.from_batches(schema, []).vocabulary.words())
+        else:
+            counts = KmerCounts.from_batches(schema, batches)
+            if path.suffix == ".h5ad":
+                counts_files.write_h5ad(temporary, counts.to_anndata())
+                return
+            words = None if counts.vocabulary.is_numbered else counts.words
+            matrix = counts._matrix()
+            counts_files.write_npz(temporary, counts.regions, matrix, counts.provenance, words)
 
 
 def _csr(
@@ -312,12 +208,3 @@ def _csr(
 def _flat(column: pa.ChunkedArray) -> npt.NDArray[Any]:
     values = [chunk.flatten().to_numpy() for chunk in column.chunks]
     return np.concatenate(values) if values else np.zeros(0, np.uint32)
-
-
-def _as_polars(table: pa.Table) -> "polars.DataFrame":
-    import polars
-
-    # without the schema's metadata: a key that is no text would be a panic there
-    frame = polars.from_arrow(pa.Table.from_arrays(table.columns, names=table.column_names))
-    assert isinstance(frame, polars.DataFrame)
-    return frame

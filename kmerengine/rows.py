@@ -9,9 +9,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from kmerengine import schemas
-from kmerengine.counts import KmerCounts
+from kmerengine.counts import KmerCounts, write_counts
 from kmerengine.errors import InputError
-from kmerengine.io.counts_files import counts_batch, write_counts
+from kmerengine.io.counts_files import counts_batch
 from kmerengine.io.fasta import Genome
 from kmerengine.io.tables import write_parts
 from kmerengine.options import CountOptions

@@ -19,12 +19,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from kmerengine import schemas
-from kmerengine.counts import KmerTotals
 from kmerengine.io.atomic import atomic
 from kmerengine.io.code_stream import BLOCK_BYTES, Codes, CodeStream
 from kmerengine.io.tables import table_writer, write_parts
 from kmerengine.options import CountOptions
 from kmerengine.parallel import in_order
+from kmerengine.total_counts import KmerTotals
 from kmerengine.vocabulary import Vocabulary
 from kmerengine.words import letters
 from native_kernels.kmer_count import FLAT_TABLE_K, MAX_TABLE_K, Tally, count_words, cpu, word_dtype

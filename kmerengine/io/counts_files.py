@@ -1,8 +1,6 @@
 """The files a counts table is written to: Parquet, Arrow IPC, npz, h5ad and BindVAE's id list."""
 
 import hashlib
-import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +9,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from kmerengine import schemas
-from kmerengine.counts import KmerCounts
 from kmerengine.errors import InputError
-from kmerengine.io.atomic import atomic
-from kmerengine.io.bindvae import id_lines, write_vocabulary
-from kmerengine.io.tables import table_writer
 from kmerengine.vocabulary import Vocabulary
-from kmerengine.words import packed, spelled
+from kmerengine.words import packed
 
 if TYPE_CHECKING:
     import anndata
@@ -41,25 +35,6 @@ def vocabulary_beside(path: Path) -> Path:
     return path.with_suffix(".vocabulary.npy")
 
 
-def write_counts(
-    path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], *, force: bool = False
-) -> None:
-    """Write batches of a counts table in the format that the suffix of `path` names."""
-    check_suffix(path)
-    with atomic(path, force=force) as temporary:
-        if path.suffix in (".parquet", ".arrow"):
-            with table_writer(temporary, schema, path.suffix) as writer:
-                for batch in batches:
-                    writer.write(batch)
-        elif path.suffix == ".txt":
-            with atomic(vocabulary_beside(path), force=force) as vocabulary:
-                _write_id_lists(temporary, vocabulary, schema, batches)
-        elif path.suffix == ".npz":
-            _write_npz(temporary, KmerCounts.from_batches(schema, batches))
-        else:
-            _write_h5ad(temporary, as_anndata(KmerCounts.from_batches(schema, batches)))
-
-
 def counts_batch(
     schema: pa.Schema,
     region_columns: list[pa.Array],
@@ -76,22 +51,18 @@ def counts_batch(
     return pa.RecordBatch.from_arrays(region_columns + lists, schema=schema)
 
 
-def _write_id_lists(
-    lines: Path, vocabulary: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]
+def write_npz(
+    path: Path,
+    regions: pa.Table,
+    matrix: "csr_matrix",
+    provenance: dict[str, Any],
+    words: npt.NDArray[Any] | None,
 ) -> None:
-    document = json.loads(schema.metadata[schemas.METADATA_KEY])
-    with lines.open("w") as file:
-        for batch in batches:
-            matrix = KmerCounts.from_batches(schema, [batch]).features()
-            file.writelines(id_lines(matrix.indptr, matrix.indices, matrix.data))
-    write_vocabulary(vocabulary, Vocabulary.from_spec(document["vocabulary"], lines).words())
+    """A file that `scipy.sparse.load_npz` reads too; the region columns lie beside the matrix.
 
-
-def _write_npz(path: Path, counts: KmerCounts) -> None:
-    """A file that `scipy.sparse.load_npz` reads too; the region columns lie beside the matrix."""
-    matrix = counts.features() if counts.is_materialized else counts.exact
-    extra: dict[str, Any] = {} if counts.vocabulary.is_numbered else {"words": counts.words}
-    regions = counts.regions
+    `words` are those of the columns, where the vocabulary does not number them.
+    """
+    extra: dict[str, Any] = {} if words is None else {"words": words}
     for field in schemas.REGION_COLUMNS:
         column = regions[field.name]
         if _is_text(field.type):
@@ -106,7 +77,7 @@ def _write_npz(path: Path, counts: KmerCounts) -> None:
             data=matrix.data,
             indices=matrix.indices,
             indptr=matrix.indptr,
-            kmerengine=np.array(schemas.as_text(counts.provenance)),
+            kmerengine=np.array(schemas.as_text(provenance)),
             **extra,
         )
 
@@ -127,18 +98,16 @@ def read_npz(path: Path) -> pa.Table:
         raise _unreadable(path, "npz", error) from error
 
 
-def as_anndata(counts: KmerCounts) -> "anndata.AnnData":
-    """Regions x exact words (x features when materialized), provenance in ``uns``."""
+def as_anndata(
+    regions: pa.Table, matrix: "csr_matrix", names: list[str], provenance: dict[str, Any]
+) -> "anndata.AnnData":
+    """Regions x words (or features) with their names, provenance in ``uns``."""
     anndata = need_anndata()
-    matrix = counts.features() if counts.is_materialized else counts.exact
-    obs = counts.regions.to_pandas()
+    obs = regions.to_pandas()
     obs.index = obs.index.astype(str)
     made = anndata.AnnData(X=matrix, obs=obs)
-    if counts.is_materialized:
-        made.var_names = counts.vocabulary.words().tolist()
-    else:
-        made.var_names = spelled(counts.words, counts.vocabulary.k)
-    made.uns["kmerengine"] = schemas.as_text(counts.provenance)
+    made.var_names = names
+    made.uns["kmerengine"] = schemas.as_text(provenance)
     return made
 
 
@@ -162,7 +131,7 @@ def read_h5ad(path: Path) -> pa.Table:
         raise _unreadable(path, "h5ad", error) from error
 
 
-def _write_h5ad(path: Path, counts: "anndata.AnnData") -> None:
+def write_h5ad(path: Path, counts: "anndata.AnnData") -> None:
     """An h5ad file and a digest of it: HDF5 passes over what follows its end.
 
     libhdf5 crashes where a disk is full, so the file is made in memory, and can crash on a damaged
