@@ -4,9 +4,10 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fnmatch import fnmatch
 from pathlib import Path
+from secrets import token_hex
 
 from kmerengine.errors import InputError
 
@@ -71,15 +72,18 @@ def atomic(path: Path, *, force: bool = False, folder: tuple[str, ...] = ()) -> 
     touched. `folder` is as for `check_writable`.
     """
     check_writable(path, force=force, folder=folder)
-    temporary: Path | None = None
+    # named before it is there: no moment is left in which Ctrl-C would not find it
+    temporary = path.with_name(f".{path.name[:48]}.{token_hex(4)}.tmp")
     try:
-        temporary = _temporary(path, folder=bool(folder))
+        if folder:
+            temporary.mkdir()
+        else:
+            temporary.touch(exist_ok=False)
         yield temporary
         _sync(temporary)
         _replace(temporary, path)
     except BaseException as error:
-        if temporary is not None:
-            _remove(temporary)
+        _remove(temporary)
         if isinstance(error, OSError):
             reason = str(error.strerror or error).partition("\n")[0]
             raise InputError(
@@ -87,20 +91,6 @@ def atomic(path: Path, *, force: bool = False, folder: tuple[str, ...] = ()) -> 
                 "nothing was left behind, make room or choose another output"
             ) from error
         raise
-
-
-def _temporary(path: Path, *, folder: bool) -> Path:
-    umask = os.umask(0)
-    os.umask(umask)
-    prefix = f".{path.name[:48]}."  # with tempfile's letters still a name that is short enough
-    if folder:
-        made = Path(tempfile.mkdtemp(".tmp", prefix, path.parent))
-        made.chmod(0o777 & ~umask)  # tempfile makes private ones; outputs are ordinary
-        return made
-    handle, name = tempfile.mkstemp(".tmp", prefix, path.parent)
-    os.close(handle)
-    Path(name).chmod(0o666 & ~umask)
-    return Path(name)
 
 
 def _sync(path: Path) -> None:
@@ -134,4 +124,5 @@ def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # it is not there, or the system takes no change
+            path.unlink()
