@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import random
 import shutil
 from collections.abc import Callable
@@ -119,6 +120,20 @@ def test_an_opened_file_is_what_was_counted(inputs, name, suffix, tmp_path):
     if suffix:  # and what was read can be saved
         KmerCounts.open(tmp_path / f"a{suffix}").save(tmp_path / f"b{suffix}")
         assert difference(KmerCounts.open(tmp_path / f"b{suffix}"), expected) == ""
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_file_name_that_is_no_utf_8(inputs, suffix, tmp_path):
+    folder = tmp_path / os.fsdecode(b"b\xff")
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("names are UTF-8 on this file system")
+    genome, regions = (shutil.copy(path, folder) for path in inputs)
+    options = {"vocabulary": Vocabulary.exact(4)}
+    count((genome, regions), folder / f"a{suffix}", **options)
+    found = KmerCounts.open(folder / f"a{suffix}")
+    assert equal(found.exact, count(inputs, **options).exact)
 
 
 def test_the_fixture_has_what_can_go_wrong(inputs):
