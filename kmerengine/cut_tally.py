@@ -47,8 +47,16 @@ class CutTally:
 
     def pieces(self) -> Iterator[tuple[Keys, Counts]]:
         """All keys, ascending and distinct over all pieces, with their counts."""
+        yield from self.between(0, (1 << 64) - 1)
+
+    def between(self, first: int, last: int) -> Iterator[tuple[Keys, Counts]]:
+        """`pieces` of the keys in [first, last)."""
         self._empty_buffer()
-        runs = self._runs + self._spilled
+        runs = []
+        for keys, counts in self._runs + self._spilled:
+            part = slice(*np.searchsorted(keys, np.array([first, last], np.uint64)))
+            if part.start < part.stop:
+                runs.append((keys[part], counts[part]))
         total = sum(len(keys) for keys, _ in runs)
         if not total:
             return

@@ -73,6 +73,73 @@ def test_yeast_fragments_equal_the_bedpe_they_came_from(data: Path, tmp_path: Pa
     assert track.provenance["reads"]["atac"]["kept"] == 467_908
 
 
+@pytest.mark.data
+@pytest.mark.parametrize("held", ["none", "+4/-5", "+4/-4"])
+def test_yeast_in_every_form_gives_the_same_cuts(held: str, data: Path, tmp_path: Path) -> None:
+    """The BAM, the BEDPE, and the fragments as they are or shifted by another tool before."""
+    yeast = data / "yeast"
+    n = 0
+    moved = {"none": (0, 0), "+4/-5": (4, -5), "+4/-4": (4, -4)}[held]
+    with (
+        gzip.open(yeast / "atac.fragments.tsv.gz", "rt") as source,
+        (tmp_path / "moved.tsv").open("w") as target,
+    ):
+        for line in source:
+            chrom, start, end, *rest = line.rstrip("\n").split("\t")
+            if int(end) - int(start) < 20:  # shifted, the shortest would end before they start
+                continue
+            n += int(rest[1])
+            row = [chrom, str(int(start) + moved[0]), str(int(end) + moved[1]), *rest]
+            target.write("\t".join(row) + "\n")
+    track = kmerengine.cuts([tmp_path / "moved.tsv"], output=tmp_path / "f.parquet", weighted=True)
+    assert track.provenance["reads"]["moved"]["input_shift"] == held
+    found = sites(track, "moved")
+    assert sum(found.values()) == 2 * n
+    if held == "none":
+        pairs = kmerengine.cuts(
+            [yeast / "atac.bedpe.gz"], output=tmp_path / "p.parquet", min_length=20
+        )
+        assert sites(pairs, "atac") == found
+    bam_cuts = kmerengine.cuts(
+        [yeast / "atac.bam"], output=tmp_path / "b.parquet", mode="fragments", min_length=20
+    )
+    note = bam_cuts.provenance["reads"]["atac"]["note"]
+    assert "not shifted" in note
+    assert "offset -9 (" in note
+    assert sites(bam_cuts, "atac") == found
+
+
+@pytest.mark.data
+def test_single_cells_by_group_sum_to_all(data: Path, tmp_path: Path) -> None:
+    """Real 10x fragments: already +4/-5 (offset 0); a row counts once."""
+    fragments = data / "scatac/chr22.fragments.tsv.gz"
+    with gzip.open(fragments, "rt") as lines:
+        barcodes = sorted({line.split("\t")[3] for line in lines if not line.startswith("#")})
+    assert len(barcodes) == 100
+    table = "".join(f"{name}\t{'odd' if i % 2 else 'even'}\n" for i, name in enumerate(barcodes))
+    (tmp_path / "groups.tsv").write_text(table)
+    everything = kmerengine.cuts([fragments], output=tmp_path / "all.parquet")
+    read = everything.provenance["reads"]["chr22"]
+    assert (read["input_shift"], read["records"]) == ("+4/-5", 57_115)
+    assert "offset 0 (2,591 pairs" in read["note"]
+    expected: SITES = Counter()
+    with gzip.open(fragments, "rt") as lines:
+        for line in lines:
+            if not line.startswith("#"):
+                chrom, start, end = line.split("\t")[:3]
+                expected[chrom, int(start), 0] += 1
+                expected[chrom, int(end), 1] += 1
+    assert sites(everything, "chr22") == expected
+    split = kmerengine.cuts(
+        [fragments], output=tmp_path / "split.parquet", groups=tmp_path / "groups.tsv"
+    )
+    assert split.samples == ["even", "odd"]
+    assert sites(split, "even") + sites(split, "odd") == sites(everything, "chr22")
+    (tmp_path / "one.tsv").write_text(f"{barcodes[0]},only\n")
+    one = kmerengine.cuts([fragments], output=tmp_path / "one.parquet", groups=tmp_path / "one.tsv")
+    assert one.provenance["reads"]["chr22"]["dropped"]["barcode without a group"] > 50_000
+
+
 @pytest.mark.parametrize("block_bytes", [40, 333, 60_000])
 def test_records_may_be_cut_anywhere_by_blocks(block_bytes: int, tmp_path: Path) -> None:
     reads = reads_of(1, 300)
@@ -170,9 +237,11 @@ def test_a_file_that_ends_inside_a_record_is_refused(tmp_path: Path) -> None:
     [
         ({"shift": "4"}, "shift: found '4'"),
         ({"mode": "pairs"}, "mode: found 'pairs'"),
-        ({"mode": "fragments"}, "no read is left of 1 (1 not a proper pair)"),
+        ({"mode": "fragments"}, "nothing is left of 1 records (1 not a proper pair)"),
         ({"legacy_double_count": True}, "legacy_double_count: found with mode reads"),
         ({"contigs": ["chrX"]}, "has no contig 'chrX'"),
+        ({"weighted": True}, "weighted: found with a BAM file"),
+        ({"input_shift": "+5"}, "input_shift: found '+5'"),
         ({"names": ["a", "b"]}, "names: found 2 for 1 files"),
     ],
 )
