@@ -7,6 +7,7 @@ from kmerengine._lazy import lazily
 if TYPE_CHECKING:
     from kmerengine._count import count, count_sequences
     from kmerengine._cuts import cuts
+    from kmerengine._profiles import profiles
     from kmerengine._simulate import simulate
     from kmerengine._vocab import vocab
     from kmerengine.counts import KmerCounts
@@ -25,6 +26,7 @@ __all__ = [
     "count",
     "count_sequences",
     "cuts",
+    "profiles",
     "read_id_lists",
     "read_vocabulary",
     "simulate",
@@ -42,6 +44,7 @@ __getattr__ = lazily(
         "count": "kmerengine._count",
         "count_sequences": "kmerengine._count",
         "cuts": "kmerengine._cuts",
+        "profiles": "kmerengine._profiles",
         "read_id_lists": "kmerengine.io.bindvae",
         "read_vocabulary": "kmerengine.io.bindvae",
         "simulate": "kmerengine._simulate",

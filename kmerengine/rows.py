@@ -168,7 +168,7 @@ def count_row_batches(
         plain, {"format": name, "vocabulary": vocabulary.spec, **document}
     )
     device = options.device_for(codes.n_bases)
-    columns_of = _region_columns(rows)
+    columns_of = region_columns(rows)
 
     def counted(task: tuple[slice, Bases]) -> pa.RecordBatch:
         part, (bases, offsets) = task
@@ -209,7 +209,7 @@ def count_row_batches(
     return KmerCounts.open(output)
 
 
-def _region_columns(rows: Regions) -> Callable[[slice], list[pa.Array]]:
+def region_columns(rows: Regions) -> Callable[[slice], list[pa.Array]]:
     """The region columns of a part of the rows, as Arrow."""
     names = pa.array(list(rows.contig_names), pa.string())
     strands = pa.array(["+", "-", "."], pa.string())

@@ -28,7 +28,7 @@ from kmerengine.io.atomic import atomic
 from kmerengine.io.tables import TableReader, table_writer
 from kmerengine.quantiles import quantile_normalise, rescale
 from kmerengine.regions import Regions
-from kmerengine.rows import _region_columns
+from kmerengine.rows import region_columns
 from native_kernels.cut_profile import Strands, cut_profile
 
 __all__ = ["CutSource", "Profiles", "centre_start", "make_profiles", "write_profiles"]
@@ -534,7 +534,7 @@ def _write_totals(
     path: Path, regions: Regions, totals: npt.NDArray[np.int64], document: dict[str, Any]
 ) -> None:
     schema = schemas.with_metadata(totals_schema(), document)
-    columns_of = _region_columns(regions)
+    columns_of = region_columns(regions)
     matrices = [totals, quantile_normalise(totals)]
     with table_writer(path, schema, ".parquet") as writer:
         for first in range(0, len(regions), BATCH_ROWS):
