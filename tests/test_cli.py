@@ -20,6 +20,7 @@ import kmerengine
 from kmerengine import KmerCounts, KmerTotals, Vocabulary
 from kmerengine.cli import COMMANDS, main
 from kmerengine.cli._options import vocabulary_options
+from kmerengine.cli._signals import unwound_when_ended
 from kmerengine.cli.count import default_output
 
 GENOME = (
@@ -466,6 +467,35 @@ def test_ended_while_counting_it_leaves_nothing(number, status, output):
     assert process.returncode == status
     assert "Traceback" not in errors
     assert names() == ["g.fa", "g.fa.fai", "r.bed"]
+
+
+IN_NUMBA = """
+def load():
+    signal.raise_signal(number)
+    time.sleep(0.1)
+    seen.append("loaded")
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
+)
+def test_a_signal_while_numba_loads_waits_for_it(number, error):
+    """An exception in a callback of LLVM's is lost, and can end in a crash."""
+    seen: list[str] = []
+    module = {"__name__": "numba.core", "signal": signal, "time": time}
+    module |= {"number": number, "seen": seen}
+    exec(IN_NUMBA, module)
+    before = signal.getsignal(number)
+    with pytest.raises(error), unwound_when_ended():  # noqa: PT012
+        module["load"]()  # type: ignore[operator]
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            time.sleep(0.01)
+        seen.append("lost")
+    assert seen == ["loaded"]
+    assert signal.getsignal(number) == before
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
 
 
 @pytest.mark.parametrize(

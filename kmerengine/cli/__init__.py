@@ -1,15 +1,12 @@
 """The `kmerengine` command: one file per sub-command, imported when it is called."""
 
 import errno
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
 import click
 
+from kmerengine.cli._signals import unwound_when_ended
 from kmerengine.errors import InputError
 
 COMMANDS = {
@@ -40,7 +37,7 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            with _unwound_when_ended():
+            with unwound_when_ended():
                 return super().invoke(ctx)
         except InputError as error:
             raise click.ClickException(str(error)) from error
@@ -50,26 +47,6 @@ class Commands(click.Group):
             if error.errno == errno.EPIPE:  # nobody reads our output any more: click ends quietly
                 raise
             raise click.ClickException(str(error)) from error
-
-
-@contextmanager
-def _unwound_when_ended() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the process as Ctrl-C does: temporary files are removed."""
-
-    def end(number: int, frame: object) -> None:  # noqa: ARG001
-        raise SystemExit(128 + number)
-
-    changed = []
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) == signal.SIG_DFL:  # nohup has ignored SIGHUP
-                changed.append(number)
-                signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for number in changed:
-            signal.signal(number, signal.SIG_DFL)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
