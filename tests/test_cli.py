@@ -6,8 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 
@@ -469,33 +471,47 @@ def test_ended_while_counting_it_leaves_nothing(number, status, output):
     assert names() == ["g.fa", "g.fa.fai", "r.bed"]
 
 
-IN_NUMBA = """
-def load():
+INSIDE = """
+def work():
     signal.raise_signal(number)
     time.sleep(0.1)
-    seen.append("loaded")
+    seen.append("done")
 """
 
 
 @pytest.mark.parametrize(
     ("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
 )
-def test_a_signal_while_numba_loads_waits_for_it(number, error):
-    """An exception in a callback of LLVM's is lost, and can end in a crash."""
+@pytest.mark.parametrize("module", ["numba.core", "llvmlite", "threading"])
+def test_a_signal_at_a_bad_moment_comes_a_moment_later(number, error, module):
+    """An exception in a callback of LLVM's is lost; one in a lock may leave it locked."""
     seen: list[str] = []
-    module = {"__name__": "numba.core", "signal": signal, "time": time}
-    module |= {"number": number, "seen": seen}
-    exec(IN_NUMBA, module)
+    inside = {"__name__": module, "signal": signal, "time": time}
+    inside |= {"number": number, "seen": seen}
+    exec(INSIDE, inside)
     before = signal.getsignal(number)
     with pytest.raises(error), unwound_when_ended():  # noqa: PT012
-        module["load"]()  # type: ignore[operator]
+        inside["work"]()  # type: ignore[operator]
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
             time.sleep(0.01)
         seen.append("lost")
-    assert seen == ["loaded"]
+    assert seen == ["done"]
     assert signal.getsignal(number) == before
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
+def test_a_signal_comes_while_the_main_thread_waits_for_another():
+    release = threading.Event()
+    sender = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
+    with ThreadPoolExecutor(1) as pool:
+        waited_for = pool.submit(release.wait, 60)
+        sender.start()
+        with pytest.raises(KeyboardInterrupt), unwound_when_ended():
+            waited_for.result()
+        assert not waited_for.done()
+        release.set()
+    sender.join()
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,14 @@ from types import FrameType
 
 AGAIN = 0.02  # seconds until a signal that came at a bad moment is looked at again
 
+# LLVM calls back into Python: an exception in such a call is lost, and with it the Ctrl-C, or the
+# process crashes. A lock that is interrupted while it changes hands is never free again.
+UNINTERRUPTED = {"numba", "llvmlite", "threading", "concurrent"}
+
 
 @contextmanager
 def unwound_when_ended() -> Iterator[None]:
-    """Turn the signals into exceptions, but never inside Numba while it loads or compiles.
-
-    LLVM calls back into Python there: an exception in such a call is lost, and with it the Ctrl-C,
-    or the process crashes. Such a signal waits until Numba is done.
-    """
+    """Turn the signals into exceptions, a moment later where one would do harm."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -24,7 +24,7 @@ def unwound_when_ended() -> Iterator[None]:
     def end(number: int, frame: FrameType | None) -> None:
         if number != signal.SIGALRM:
             came.append(number)
-        if _in_numba(frame):
+        if _at_a_bad_moment(frame):
             signal.setitimer(signal.ITIMER_REAL, AGAIN)
         elif came and came[0] == signal.SIGINT:
             raise KeyboardInterrupt
@@ -44,9 +44,12 @@ def unwound_when_ended() -> Iterator[None]:
             signal.signal(kind, handler)
 
 
-def _in_numba(frame: FrameType | None) -> bool:
+def _at_a_bad_moment(frame: FrameType | None) -> bool:
+    """Whether the code that was interrupted must not see an exception."""
+    if frame is not None and frame.f_code is threading.Condition.wait.__code__:
+        return False  # where the main thread waits for results most of the time
     while frame is not None:
-        if str(frame.f_globals.get("__name__")).partition(".")[0] in ("numba", "llvmlite"):
+        if str(frame.f_globals.get("__name__")).partition(".")[0] in UNINTERRUPTED:
             return True
         frame = frame.f_back
     return False
