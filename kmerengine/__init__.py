@@ -8,12 +8,12 @@ if TYPE_CHECKING:
     from kmerengine._count import count, count_sequences
     from kmerengine._cuts import cuts
     from kmerengine._profiles import profiles
-    from kmerengine._simulate import simulate
     from kmerengine._vocab import vocab
     from kmerengine.counts import KmerCounts
     from kmerengine.cut_track import CutTrack
     from kmerengine.errors import InputError
     from kmerengine.io.bindvae import read_id_lists, read_vocabulary
+    from kmerengine.simulators.peaks import simulate_peaks
     from kmerengine.total_counts import KmerTotals
     from kmerengine.vocabulary import Vocabulary
 
@@ -29,7 +29,7 @@ __all__ = [
     "profiles",
     "read_id_lists",
     "read_vocabulary",
-    "simulate",
+    "simulate_peaks",
     "vocab",
 ]
 
@@ -47,7 +47,7 @@ __getattr__ = lazily(
         "profiles": "kmerengine._profiles",
         "read_id_lists": "kmerengine.io.bindvae",
         "read_vocabulary": "kmerengine.io.bindvae",
-        "simulate": "kmerengine._simulate",
+        "simulate_peaks": "kmerengine.simulators.peaks",
         "vocab": "kmerengine._vocab",
     },
 )

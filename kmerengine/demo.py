@@ -18,8 +18,8 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from kmerengine._simulate import IUPAC, MOTIFS, simulate
 from kmerengine.errors import InputError
+from kmerengine.simulators.peaks import IUPAC, MOTIFS, simulate_peaks
 
 N_TOP = 20
 MIN_BASES = 6  # of a word, on informative positions of a consensus, to bear the motif's name
@@ -120,7 +120,7 @@ def _reverse_complement(word: str) -> str:
 def demo(folder: Path) -> None:
     """Make `folder` and print the words that are enriched in its peaks."""
     _check_folder(folder)
-    files = simulate(folder, force=True)
+    files = simulate_peaks(folder, force=True)
     click.echo(f"{folder}: a random genome; {', '.join(MOTIFS)} are planted in its peaks")
     in_peaks, in_genome = folder / "peaks.kmers.parquet", folder / "genome.kmers.parquet"
     _run("count", files.genome, files.peaks, "--width", 200, "-o", in_peaks)

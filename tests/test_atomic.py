@@ -190,7 +190,7 @@ def test_a_folder_of_something_else_is_not_replaced(tmp_path):
     write_folder(tmp_path / "empty", force=True)
 
 
-@pytest.mark.parametrize("arguments", ["count g.fa --parts -o a --force", "simulate a --force"])
+@pytest.mark.parametrize("arguments", ["count g.fa --parts -o a --force", "simulate peaks a --force"])
 def test_the_commands_replace_no_folder_of_something_else(tmp_path, monkeypatch, arguments):
     monkeypatch.chdir(tmp_path)
     Path("g.fa").write_text(">a\nACGTACGTACGT\n")
@@ -205,9 +205,9 @@ def test_the_commands_replace_no_folder_of_something_else(tmp_path, monkeypatch,
 
 def test_a_simulated_folder_is_replaced_with_what_was_made_in_it(tmp_path):
     size = {"contig_length": 5000, "n_peaks": 2}
-    made = kmerengine.simulate(tmp_path / "a", **size)
+    made = kmerengine.simulate_peaks(tmp_path / "a", **size)
     kmerengine.count(made.genome, made.peaks, output=tmp_path / "a" / "peaks.kmers.parquet")
-    kmerengine.simulate(tmp_path / "a", force=True, **size)
+    kmerengine.simulate_peaks(tmp_path / "a", force=True, **size)
     assert len(names(tmp_path / "a")) == 3
 
 

@@ -110,12 +110,29 @@ def differences(command: click.Command, function: Callable[..., object]) -> set[
     }
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_is_a_public_function_with_the_same_parameters_and_defaults(name):
+def leaves() -> dict[str, click.Command]:
+    """Every command that does something, by its words."""
+    found: dict[str, click.Command] = {}
+    for name in COMMANDS:
+        command = main.get_command(click.Context(main), name)
+        assert command is not None
+        assert command.name == name
+        if isinstance(command, click.Group):
+            for under in command.list_commands(click.Context(command)):
+                leaf = command.get_command(click.Context(command), under)
+                assert leaf is not None
+                assert leaf.name == under
+                found[f"{name} {under}"] = leaf
+        else:
+            found[name] = command
+    return found
+
+
+@pytest.mark.parametrize("words", leaves())
+def test_a_command_is_a_public_function_with_the_same_parameters_and_defaults(words):
+    name = words.replace(" ", "_").replace("-", "_")
     assert name in kmerengine.__all__
-    command = main.get_command(click.Context(main), name)
-    assert command is not None
-    assert command.name == name
+    command = leaves()[words]
     assert differences(command, getattr(kmerengine, name)) == set()
     assert command.help
     assert [p.name for p in command.params if isinstance(p, click.Option) and not p.help] in (

@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from kmerengine import demo
-from kmerengine._simulate import IUPAC, MOTIFS, simulate
 from kmerengine.errors import InputError
+from kmerengine.simulators.peaks import IUPAC, MOTIFS, simulate_peaks
 
 
 def spelled(consensus: str) -> set[str]:
@@ -138,7 +138,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
 
 
 def test_the_folder_of_an_earlier_demo_may_be_replaced(tmp_path):
-    simulate(tmp_path / "demo", contig_length=5000, n_peaks=1)
+    simulate_peaks(tmp_path / "demo", contig_length=5000, n_peaks=1)
     for name in ("genome.fa.fai", "peaks.kmers.parquet"):
         (tmp_path / "demo" / name).write_text("")
     demo._check_folder(tmp_path / "demo")

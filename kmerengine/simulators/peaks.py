@@ -51,7 +51,7 @@ class Simulation(NamedTuple):
     motif_instances: Path  # BED6, the planted motifs by name
 
 
-def simulate(
+def simulate_peaks(
     output: str | Path,
     *,
     n_contigs: int = 2,

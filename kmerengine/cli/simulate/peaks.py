@@ -1,14 +1,14 @@
-"""`kmerengine simulate`."""
+"""`kmerengine simulate peaks`."""
 
 from pathlib import Path
 
 import click
 
-from kmerengine._simulate import simulate
 from kmerengine.cli._options import force
+from kmerengine.simulators.peaks import simulate_peaks
 
 
-@click.command(name="simulate")
+@click.command(name="peaks")
 @click.argument("output", type=click.Path(path_type=Path))
 @click.option("--n-contigs", default=2, show_default=True, help="Contigs chr1, chr2, ...")
 @click.option("--contig-length", default=500_000, show_default=True, help="bp of each contig.")
@@ -35,7 +35,7 @@ def command(
     genome.fa, peaks.narrowPeak, and motif_instances.bed: the place, name and strand of every
     planted motif.
     """
-    simulate(
+    simulate_peaks(
         output,
         n_contigs=n_contigs,
         contig_length=contig_length,

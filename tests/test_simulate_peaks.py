@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from kmerengine._simulate import IUPAC, MOTIFS, simulate
-from kmerengine.cli.simulate import command
+from kmerengine.cli.simulate.peaks import command
 from kmerengine.errors import InputError
 from kmerengine.io.bed import read_regions
+from kmerengine.simulators.peaks import IUPAC, MOTIFS, simulate_peaks
 
 
 def fasta(path) -> dict[str, str]:
@@ -32,7 +32,7 @@ def reverse_complement(site: str) -> str:
 
 @pytest.fixture(scope="module")
 def default(tmp_path_factory):
-    return simulate(tmp_path_factory.mktemp("simulate") / "default")
+    return simulate_peaks(tmp_path_factory.mktemp("simulate") / "default")
 
 
 def test_genome(default):
@@ -114,9 +114,9 @@ def test_every_base_of_a_letter_is_planted(default):
 
 def test_the_seed_decides_every_byte(tmp_path):
     small = {"contig_length": 20_000, "n_peaks": 30}
-    a = simulate(tmp_path / "a", seed=1, **small)
-    b = simulate(tmp_path / "b", seed=1, **small)
-    c = simulate(tmp_path / "c", seed=2, **small)
+    a = simulate_peaks(tmp_path / "a", seed=1, **small)
+    b = simulate_peaks(tmp_path / "b", seed=1, **small)
+    c = simulate_peaks(tmp_path / "c", seed=2, **small)
     for left, right, other in zip(a, b, c, strict=True):
         assert left.read_bytes() == right.read_bytes()
         assert left.read_bytes() != other.read_bytes()
@@ -124,7 +124,7 @@ def test_the_seed_decides_every_byte(tmp_path):
 
 @pytest.mark.parametrize("gc", [0, 1])
 def test_one_kind_of_base(tmp_path, gc):
-    made = simulate(tmp_path / "a", n_contigs=1, contig_length=5000, n_peaks=0, gc=gc)
+    made = simulate_peaks(tmp_path / "a", n_contigs=1, contig_length=5000, n_peaks=0, gc=gc)
     bases = set("".join(fasta(made.genome).values()).upper())
     assert bases == ({*"GCN"} if gc else {*"ATN"})
     assert made.peaks.read_bytes() == b""
@@ -132,11 +132,12 @@ def test_one_kind_of_base(tmp_path, gc):
 
 def test_peaks_that_just_fit(tmp_path):
     # three runs of N and two peaks, each in 550 bp
-    made = simulate(tmp_path / "a", n_contigs=1, contig_length=2750, n_peaks=2, motifs_per_peak=10)
+    just = {"n_contigs": 1, "contig_length": 2750, "n_peaks": 2}
+    made = simulate_peaks(tmp_path / "a", **just, motifs_per_peak=10)
     assert len(table(made.peaks)) == 2
     assert len(table(made.motif_instances)) == 20
     with pytest.raises(InputError, match="has room for 1"):
-        simulate(tmp_path / "b", n_contigs=1, contig_length=2749, n_peaks=2)
+        simulate_peaks(tmp_path / "b", n_contigs=1, contig_length=2749, n_peaks=2)
     assert not (tmp_path / "b").exists()
 
 
@@ -150,24 +151,24 @@ def test_peaks_that_just_fit(tmp_path):
 def test_arguments_out_of_range(tmp_path, wrong):
     (name,) = wrong
     with pytest.raises(InputError, match=f"--{name.replace('_', '-')} .*expected"):
-        simulate(tmp_path / "a", **wrong)
+        simulate_peaks(tmp_path / "a", **wrong)
     assert not (tmp_path / "a").exists()
 
 
 def test_a_folder_is_replaced_only_with_force(tmp_path):
     small = {"contig_length": 5000, "n_peaks": 2}
-    first = simulate(tmp_path / "a", **small)
+    first = simulate_peaks(tmp_path / "a", **small)
     before = first.genome.read_bytes()
     with pytest.raises(InputError, match="--force"):
-        simulate(tmp_path / "a", seed=1, **small)
+        simulate_peaks(tmp_path / "a", seed=1, **small)
     assert first.genome.read_bytes() == before
-    simulate(tmp_path / "a", seed=1, force=True, **small)
+    simulate_peaks(tmp_path / "a", seed=1, force=True, **small)
     assert first.genome.read_bytes() != before
 
 
 def test_the_command_has_the_librarys_parameters_and_defaults(tmp_path):
-    ours = {name: p.default for name, p in inspect.signature(simulate).parameters.items()}
-    theirs = command.make_context("simulate", ["out"]).params
+    ours = {name: p.default for name, p in inspect.signature(simulate_peaks).parameters.items()}
+    theirs = command.make_context("peaks", ["out"]).params
     assert theirs == ours | {"output": Path("out")}
 
     arguments = [str(tmp_path / "a"), "--contig-length", "5000", "--n-peaks", "3", "--seed", "4"]
@@ -175,6 +176,6 @@ def test_the_command_has_the_librarys_parameters_and_defaults(tmp_path):
     assert result.exit_code == 0
     assert result.stdout == ""
     assert "2 contigs of 5,000 bp, 3 peaks, 6 planted motifs" in result.stderr
-    library = simulate(tmp_path / "b", contig_length=5000, n_peaks=3, seed=4)
+    library = simulate_peaks(tmp_path / "b", contig_length=5000, n_peaks=3, seed=4)
     for path in library:
         assert path.read_bytes() == (tmp_path / "a" / path.name).read_bytes()
