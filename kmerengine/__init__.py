@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kmerengine.cut_track import CutTrack
     from kmerengine.errors import InputError
     from kmerengine.io.bindvae import read_id_lists, read_vocabulary
+    from kmerengine.simulators.koo import simulate_koo
     from kmerengine.simulators.peaks import simulate_peaks
     from kmerengine.total_counts import KmerTotals
     from kmerengine.vocabulary import Vocabulary
@@ -29,6 +30,7 @@ __all__ = [
     "profiles",
     "read_id_lists",
     "read_vocabulary",
+    "simulate_koo",
     "simulate_peaks",
     "vocab",
 ]
@@ -47,6 +49,7 @@ __getattr__ = lazily(
         "profiles": "kmerengine._profiles",
         "read_id_lists": "kmerengine.io.bindvae",
         "read_vocabulary": "kmerengine.io.bindvae",
+        "simulate_koo": "kmerengine.simulators.koo",
         "simulate_peaks": "kmerengine.simulators.peaks",
         "vocab": "kmerengine._vocab",
     },

@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kmerengine.errors import InputError
-from kmerengine.simulators.peaks import IUPAC, MOTIFS, simulate_peaks
+from kmerengine.simulators.peaks import MOTIFS, simulate_peaks
+from kmerengine.simulators.sequences import IUPAC
 
 N_TOP = 20
 MIN_BASES = 6  # of a word, on informative positions of a consensus, to bear the motif's name

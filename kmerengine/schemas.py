@@ -25,6 +25,8 @@ KMER_TOTALS = "kmerengine.kmer_totals"  # exact words of a whole genome or set o
 FEATURE_TOTALS = "kmerengine.feature_totals"  # gapped features of the same
 CUTS = "kmerengine.cuts"  # Tn5 cut sites per base, strand and sample
 VOCABULARY = "kmerengine.vocabulary"  # the features themselves
+SEQUENCES = "kmerengine.simulated.sequences"  # labelled sequences
+EMBEDDED = "kmerengine.simulated.embedded"  # the motifs in them
 
 
 def _column(name: str, kind: pa.DataType, *, nullable: bool = False) -> pa.Field:
@@ -91,6 +93,31 @@ def vocabulary_schema() -> pa.Schema:
             _column("id", pa.uint32()),
             _column("word", pa.string()),
             _column("wildcards", pa.uint8()),
+        ]
+    )
+
+
+def sequences_schema() -> pa.Schema:
+    """Simulated sequences; labels are 0 or 1 for each of the document's `classes`, in order."""
+    return pa.schema(
+        [
+            _column("name", pa.string()),
+            _column("split", pa.dictionary(pa.int8(), pa.string())),  # train valid test
+            _column("sequence", pa.string()),
+            _column("labels", _list_of(pa.uint8())),
+        ]
+    )
+
+
+def embedded_schema() -> pa.Schema:
+    """Motifs in simulated sequences, by row of the sequences and place."""
+    return pa.schema(
+        [
+            _column("row", pa.uint32()),  # of the sequences, 0-based
+            _column("motif", pa.dictionary(pa.int8(), pa.string())),
+            _column("start", pa.int32()),  # bp in the sequence, 0-based
+            _column("end", pa.int32()),  # bp, exclusive
+            _column("strand", pa.dictionary(pa.int8(), pa.string())),  # + -
         ]
     )
 

@@ -9,7 +9,8 @@ from click.testing import CliRunner
 
 from kmerengine import demo
 from kmerengine.errors import InputError
-from kmerengine.simulators.peaks import IUPAC, MOTIFS, simulate_peaks
+from kmerengine.simulators.peaks import MOTIFS, simulate_peaks
+from kmerengine.simulators.sequences import IUPAC
 
 
 def spelled(consensus: str) -> set[str]:

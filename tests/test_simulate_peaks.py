@@ -12,7 +12,8 @@ from click.testing import CliRunner
 from kmerengine.cli.simulate.peaks import command
 from kmerengine.errors import InputError
 from kmerengine.io.bed import read_regions
-from kmerengine.simulators.peaks import IUPAC, MOTIFS, simulate_peaks
+from kmerengine.simulators.peaks import MOTIFS, simulate_peaks
+from kmerengine.simulators.sequences import IUPAC
 
 
 def fasta(path) -> dict[str, str]:

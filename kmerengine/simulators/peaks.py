@@ -12,11 +12,7 @@ import numpy.typing as npt
 
 from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic
-
-IUPAC = {
-    **{"A": "A", "C": "C", "G": "G", "T": "T", "R": "AG", "Y": "CT", "S": "CG", "W": "AT"},
-    **{"K": "GT", "M": "AC", "B": "CGT", "D": "AGT", "H": "ACT", "V": "ACG", "N": "ACGT"},
-}
+from kmerengine.simulators.sequences import IUPAC
 
 # Consensus sequences; a planted motif takes each of a letter's bases with equal probability.
 MOTIFS = {

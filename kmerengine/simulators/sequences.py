@@ -1,0 +1,197 @@
+"""What the simulators of sequences share: backgrounds, sites of motifs, labelled sequences on disk.
+
+Bases are codes, A C G T = 0 1 2 3, and a motif is a matrix of base probabilities, shape (width, 4).
+"""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from kmerengine import schemas
+from kmerengine.errors import InputError
+from kmerengine.io.tables import table_writer
+
+Codes = npt.NDArray[np.uint8]
+Matrix = npt.NDArray[np.float64]
+
+IUPAC = {
+    **{"A": "A", "C": "C", "G": "G", "T": "T", "R": "AG", "Y": "CT", "S": "CG", "W": "AT"},
+    **{"K": "GT", "M": "AC", "B": "CGT", "D": "AGT", "H": "ACT", "V": "ACG", "N": "ACGT"},
+}
+LETTERS = np.frombuffer(b"ACGT", np.uint8)
+SPLITS = ("train", "valid", "test")
+
+_BATCH = 8192  # rows of a table written at a time
+
+
+class Embedded(NamedTuple):
+    """Sites in sequences, by sequence and place.
+
+    Attributes
+    ----------
+    row : int64, shape (n,)
+        The sequence.
+    motif : int64, shape (n,)
+        Number of the motif.
+    start, end : int64, shape (n,)
+        bp in the sequence, half-open.
+    minus : bool, shape (n,)
+        The reverse complement is embedded.
+    """
+
+    row: npt.NDArray[np.int64]
+    motif: npt.NDArray[np.int64]
+    start: npt.NDArray[np.int64]
+    end: npt.NDArray[np.int64]
+    minus: npt.NDArray[np.bool_]
+
+
+def consensus_matrix(consensus: str, strictness: float = 1.0) -> Matrix:
+    """Base probabilities of a consensus, shape (width, 4).
+
+    A letter's bases share `strictness`, and all other bases the rest; N is uniform.
+    """
+    matrix = np.empty((len(consensus), 4))
+    for i, letter in enumerate(consensus):
+        within = np.array([base in IUPAC[letter] for base in "ACGT"])
+        outside = (1 - strictness) / max(1, 4 - within.sum()) if not within.all() else 0.0
+        matrix[i] = np.where(within, 0.0, outside)
+        matrix[i, within] = (1 - matrix[i].sum()) / within.sum()
+    return matrix
+
+
+def reverse_complement(matrix: Matrix) -> Matrix:
+    """The matrix of the other strand: A C G T reversed is T G C A."""
+    return matrix[::-1, ::-1]
+
+
+def draw_bases(probabilities: npt.ArrayLike, shape: Any, rng: np.random.Generator) -> Codes:
+    """Independent bases of one distribution over A C G T."""
+    below = np.cumsum(np.asarray(probabilities, np.float64))[:3]
+    # float32 draws hold 24 bits, far finer than any probability here
+    return np.searchsorted(below, rng.random(shape, np.float32), "right").astype(np.uint8)
+
+
+def draw_sites(matrix: Matrix, n: int, rng: np.random.Generator) -> Codes:
+    """Sites of a motif, shape (n, width)."""
+    below = np.cumsum(matrix, axis=1)[:, :3]
+    drawn = (rng.random((n, len(matrix)))[:, :, None] >= below).sum(axis=2)
+    # of a column whose probabilities add up to a hair less than 1
+    most = 3 - np.argmax(matrix[:, ::-1] > 0, axis=1)
+    return np.minimum(drawn, most).astype(np.uint8)
+
+
+def embed(codes: Codes, sites: Embedded, motifs: list[Matrix], rng: np.random.Generator) -> None:
+    """Draw the bases of every site into `codes`, shape (n_sequences, length)."""
+    for number, matrix in enumerate(motifs):
+        for minus in (False, True):
+            part = np.flatnonzero((sites.motif == number) & (sites.minus == minus))
+            drawn = draw_sites(reverse_complement(matrix) if minus else matrix, len(part), rng)
+            columns = sites.start[part, None] + np.arange(len(matrix))
+            codes[sites.row[part, None], columns] = drawn
+
+
+def split_names(sizes: tuple[int, int, int]) -> tuple[list[str], npt.NDArray[np.int8]]:
+    """Names train_1, train_2 ... test_n, and the number of each row's split.
+
+    Sequences are drawn independently of one another: the first ones are as random as any choice.
+    """
+    names = [
+        f"{split}_{i}" for split, n in zip(SPLITS, sizes, strict=True) for i in range(1, n + 1)
+    ]
+    return names, np.repeat(np.arange(3, dtype=np.int8), sizes)
+
+
+def strings(codes: Codes) -> pa.Array:
+    """Rows of codes as text."""
+    n, length = codes.shape
+    offsets = pa.py_buffer(np.arange(n + 1, dtype=np.int64) * length)
+    text = pa.py_buffer(LETTERS[codes].tobytes())
+    return pa.Array.from_buffers(pa.large_string(), n, [None, offsets, text]).cast(pa.string())
+
+
+def write_fasta(path: Path, names: list[str], codes: Codes) -> None:
+    """One record of one line per sequence."""
+    text = LETTERS[codes]
+    with path.open("wb") as file:
+        for name, letters in zip(names, text, strict=True):
+            file.write(b">%b\n%b\n" % (name.encode(), letters.tobytes()))
+
+
+def write_table(path: Path, schema: pa.Schema, columns: list[Any], about: dict[str, Any]) -> None:
+    """A Parquet file of whole columns that carries `about`."""
+    schema = schemas.with_metadata(schema, about)
+    table = pa.Table.from_arrays(
+        [_as(field.type, column) for field, column in zip(schema, columns, strict=True)],
+        schema=schema,
+    )
+    with table_writer(path, schema, ".parquet") as writer:
+        for batch in table.to_batches(max_chunksize=_BATCH) or [_empty(schema)]:
+            writer.write(batch)
+
+
+def categories(numbers: npt.NDArray[np.integer[Any]], names: list[str]) -> pa.Array:
+    """Numbers of `names` as a dictionary column; a negative number is null."""
+    kind = np.int8 if len(names) < 128 else np.int32
+    indices = pa.array(numbers.astype(kind), mask=numbers < 0)
+    return pa.DictionaryArray.from_arrays(indices, pa.array(names, pa.string()))
+
+
+def lists(matrix: npt.NDArray[Any]) -> pa.Array:
+    """Rows of a matrix as lists."""
+    n, width = matrix.shape
+    offsets = pa.array(np.arange(n + 1, dtype=np.int32) * width)
+    return pa.ListArray.from_arrays(offsets, pa.array(matrix.ravel()))
+
+
+def write_sequences(
+    folder: Path,
+    sizes: tuple[int, int, int],
+    codes: Codes,
+    labels: npt.NDArray[np.uint8],
+    sites: Embedded,
+    motifs: list[str],
+    about: dict[str, Any],
+) -> None:
+    """sequences.fa, sequences.parquet and embedded.parquet."""
+    names, split = split_names(sizes)
+    write_fasta(folder / "sequences.fa", names, codes)
+    write_table(
+        folder / "sequences.parquet",
+        schemas.sequences_schema(),
+        [names, categories(split, list(SPLITS)), strings(codes), lists(labels)],
+        {**about, "format": schemas.SEQUENCES},
+    )
+    write_table(
+        folder / "embedded.parquet",
+        schemas.embedded_schema(),
+        [
+            sites.row.astype(np.uint32),
+            categories(sites.motif, motifs),
+            sites.start.astype(np.int32),
+            sites.end.astype(np.int32),
+            categories(sites.minus.astype(np.int8), ["+", "-"]),
+        ],
+        {**about, "format": schemas.EMBEDDED},
+    )
+
+
+def check_ranges(limits: dict[str, tuple[float, float, float]]) -> None:
+    """InputError for the first option whose value is not between its least and its most."""
+    for option, (value, least, most) in limits.items():
+        if not least <= value <= most:
+            raise InputError(
+                f"{option} {value}: expected {least:g} to {most:g}; choose one in between"
+            )
+
+
+def _as(kind: pa.DataType, column: Any) -> pa.Array:
+    array = column if isinstance(column, pa.Array) else pa.array(column)
+    return array if array.type.equals(kind) else array.cast(kind)
+
+
+def _empty(schema: pa.Schema) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([pa.array([], f.type) for f in schema], schema=schema)
