@@ -112,6 +112,9 @@ def check_zooms(path: Path, contigs: dict[str, int], values: Values) -> list[int
             assert [(s, e) for s, e, _ in found] == [
                 (b * width, min(b * width + width, length)) for b in sorted(bins)
             ]
+            for key in bins:  # each found by its own place: the index covers its blocks
+                place = (key * width, min(key * width + width, length))
+                assert place in [r[:2] for r in reader.zoom_records(width, contig, *place)]
             for (_, _, said), key in zip(found, sorted(bins), strict=True):
                 inside = bins[key]
                 assert said["bases_covered"] == len(inside)
@@ -190,6 +193,16 @@ def test_many_contigs(tmp_path: Path) -> None:
             assert found == list(values.get(name, {}).items())
     for name in list(contigs)[::97]:
         assert np.array_equal(ours.values(name), dense(values.get(name, {}), 20, 0))
+
+
+def test_contigs_are_sorted_in_the_tree_and_numbered_as_given(tmp_path: Path) -> None:
+    contigs = {"chr2": 20, "chr10": 30, "M": 5}
+    path = tmp_path / "x.bw"
+    write_bigwig(path, contigs, [])
+    data = path.read_bytes()
+    (tree,) = struct.unpack_from("<Q", data, 8)
+    found = [struct.unpack_from("<5sII", data, tree + 36 + 13 * i) for i in range(3)]
+    assert found == [(b"M\0\0\0\0", 2, 5), (b"chr10", 1, 30), (b"chr2\0", 0, 20)]
 
 
 def test_the_last_base_that_the_format_holds(tmp_path: Path) -> None:
@@ -422,7 +435,9 @@ def test_tabix_takes_the_compressed_bedgraph(tmp_path: Path) -> None:
     values = random_track(6, contigs, every=4)
     path = tmp_path / "x.bedgraph.gz"
     write_bedgraph(path, contigs, as_runs(values, 50_000), compressed=True)
-    assert path.read_bytes().count(bedgraph.BGZF_END[:4]) > 10
+    data = path.read_bytes()
+    assert data.count(bedgraph.BGZF_END[:4]) > 10
+    assert data.endswith(bedgraph.BGZF_END)
     pysam.tabix_index(str(path), preset="bed")
     with pysam.TabixFile(str(path)) as file:
         found, _ = read_lines("\n".join(file.fetch("chr1", 200_000, 201_000)))
