@@ -1,82 +1,121 @@
-"""Files of reads or fragments as raw 5' ends: where they are in the file, before any shift."""
+"""Files of reads, fragments or cuts as 5' ends: where they are in the file, before any shift."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from kmerengine.cut_tally import CutTally
+from kmerengine.cut_tally import CutTally, EndSource, Run, TalliedEnds
+from kmerengine.cut_track import CutTrack
 from kmerengine.errors import InputError
 from kmerengine.io.bam import BamFile
+from kmerengine.io.cram import CramFile
 from kmerengine.io.fragments import FragmentBatch, FragmentFile
 from native_kernels import cut_parse
+from native_kernels.cut_parse.cpu import LENGTH_BITS
 
-STRIDE = 1 << 33  # bases set apart for each contig of a file that does not tell their lengths
+STRIDE = 1 << 31  # bases set apart for each contig of a file that does not tell their lengths
+MAX_CONTIGS = 1 << (64 - LENGTH_BITS - 31)  # of such a file, so that a pair fits its key
+LONGEST = cut_parse.LONGEST
 NO_GROUP = "barcode without a group"
 OTHER_CONTIG = "contig not wanted"
 LENGTH = "fragment length"
 
 
-@dataclass
+@dataclass(kw_only=True)
 class RawEnds:
-    """The 5' ends of one file, tallied by sample.
+    """The 5' ends of one file by sample, and what was seen on the way.
 
-    A key is ``2 * (contig_start + position) + strand``; the position is the 5' base as the file
-    has it: `start` for plus, `end - 1` for minus.
+    The position of an end is the 5' base as the file has it: `start` for plus, `end - 1` for minus.
     """
 
     path: Path
-    kind: str  # BAM, or what `FragmentFile` reads
-    contigs: dict[str, int]  # bp; of text files, as far as any row reaches
-    contig_start: npt.NDArray[np.int64]
-    tallies: dict[str, CutTally]
+    kind: str  # BAM, CRAM, cuts, or what `FragmentFile` reads
+    contigs: dict[str, int]  # bp
+    lengths_known: bool  # False: contigs are as long as any row of a text file reaches
+    samples: dict[str, EndSource]
+    tallies: list[CutTally] = field(default_factory=list)  # to be closed
     records: int = 0
     kept: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
+    lengths: npt.NDArray[np.int64] | None = None  # histogram of fragments, bp
+    flagged: int = 0  # reads that are marked as duplicates
+    pairs: CutTally | None = None  # ``place << LENGTH_BITS | length`` of each fragment
 
 
-def read_bam(
+def read_alignments(
     path: Path,
     sample: str,
     rules: cut_parse.Rules,
     contigs: Sequence[str],
     *,
+    groups: dict[str, str] | None,
+    barcode: str,
+    pairs: bool,
     threads: int,
     memory: int,
 ) -> RawEnds:
-    """Tally the 5' ends of a BAM file; `rules` without a shift."""
-    file = BamFile(path, threads=threads)
+    """Tally the 5' ends of a BAM or CRAM file."""
+    file: BamFile | CramFile
+    if path.suffix.lower() == ".cram":
+        tag = None if groups is None or barcode == "name" else barcode
+        file = CramFile(path, threads=threads, tag=tag)
+    else:
+        file = BamFile(path, threads=threads)
     for name in contigs:
         if name not in file.contigs:
             known = ", ".join(file.contigs)
             raise InputError(f"{path}: has no contig {name!r}; it has {known:.80}")
+    names = [sample] if groups is None else sorted(set(groups.values()))
+    number = {name: i for i, name in enumerate(names)}
+    known_barcodes = None
+    if groups is not None:
+        numbered = {each: number[group] for each, group in groups.items()}
+        known_barcodes = cut_parse.Barcodes(numbered, barcode)
     lengths = np.fromiter(file.contigs.values(), np.int64, len(file.contigs))
     wanted = np.array([not contigs or name in contigs for name in file.contigs], np.bool_)
-    parser = cut_parse.CutParser(lengths, rules, wanted)
-    tally = CutTally(memory)
+    parser = cut_parse.CutParser(lengths, rules, wanted, known_barcodes, pairs=pairs)
+    tallies = [CutTally(memory // len(names)) for _ in names]
+    pair_tally = CutTally(memory) if pairs else None
     left = np.zeros(0, np.uint8)
     for piece in file.pieces():
         data = np.concatenate([left, piece]) if len(left) else piece
         try:
-            keys, used = parser.parse(data)
+            ends = parser.parse(data)
         except cut_parse.DamagedRecord as error:
             raise InputError(
                 f"{path}: record {parser.n_records + 1}: found {error}; the file is damaged, "
                 "make it again"
             ) from error
-        tally.add(keys)
-        left = data[used:]
+        if ends.groups is None:
+            tallies[0].add(ends.keys)
+        else:
+            for i, tally in enumerate(tallies):
+                tally.add(ends.keys[ends.groups == i])
+        if pair_tally is not None and ends.pairs is not None:
+            pair_tally.add(ends.pairs)
+        left = data[ends.used :]
     if len(left):
         raise InputError(
             f"{path}: ends inside record {parser.n_records + 1}; the file is truncated, copy or "
             "make it again"
         )
     return RawEnds(
-        path, "BAM", file.contigs, parser.contig_start, {sample: tally},
-        parser.n_records, parser.n_kept, parser.dropped,
-    )  # fmt: skip
+        path=path,
+        kind="CRAM" if isinstance(file, CramFile) else "BAM",
+        contigs=file.contigs,
+        lengths_known=True,
+        samples=_by_name(names, tallies, parser.contig_start),
+        tallies=tallies,
+        records=parser.n_records,
+        kept=parser.n_kept,
+        dropped=parser.dropped,
+        lengths=parser.lengths,
+        flagged=parser.n_flagged,
+        pairs=pair_tally,
+    )
 
 
 def read_fragments(
@@ -85,8 +124,9 @@ def read_fragments(
     rules: cut_parse.Rules,
     contigs: Sequence[str],
     *,
-    weighted: bool,
     groups: dict[str, str] | None,
+    weighted: bool,
+    pairs: bool,
     memory: int,
 ) -> RawEnds:
     """Tally both ends of every fragment (the 5' end of every read, of tagAlign) of a text file."""
@@ -97,9 +137,11 @@ def read_fragments(
         raise InputError(f"{path}: holds single reads, from which no fragments can be told")
     names = [sample] if groups is None else sorted(set(groups.values()))
     number = {name: i for i, name in enumerate(names)}
-    tallies = {name: CutTally(memory // len(names)) for name in names}
+    tallies = [CutTally(memory // len(names)) for _ in names]
+    pair_tally = CutTally(memory) if pairs and file.kind != "tagalign" else None
     group_of = np.zeros(0, np.int64)
     reach = np.zeros(0, np.int64)
+    lengths = np.zeros(LONGEST + 1, np.int64)
     records = kept = 0
     dropped: dict[str, int] = {}
 
@@ -111,14 +153,16 @@ def read_fragments(
         records += len(batch.start)
         if len(batch.end) and int(batch.end.max()) >= STRIDE:
             raise InputError(f"{path}: found an end at {batch.end.max()}, expected bp of a contig")
+        if len(file.contigs) > MAX_CONTIGS:
+            raise InputError(f"{path}: found over {MAX_CONTIGS:,} contigs, expected fewer")
         reach = np.concatenate([reach, np.zeros(len(file.contigs) - len(reach), np.int64)])
         np.maximum.at(reach, batch.contig, batch.end)
         use = np.ones(len(batch.start), np.bool_)
         if contigs:
             use &= np.isin(batch.contig, [i for i, c in enumerate(file.contigs) if c in contigs])
             drop(OTHER_CONTIG, int((~use).sum()))
+        length = batch.end - batch.start
         if file.kind != "tagalign":
-            length = batch.end - batch.start
             fits = (length >= rules.min_length) & (length <= rules.max_length)
             drop(LENGTH, int((use & ~fits).sum()))
             use &= fits
@@ -131,24 +175,38 @@ def read_fragments(
             use &= group >= 0
         kept += int(use.sum())
         keys, weights, owners = _keys(batch, use, group, weighted=weighted)
-        for name, i in number.items():
+        for i, tally in enumerate(tallies):
             mine = slice(None) if groups is None else owners == i
-            if weighted:
-                tallies[name].add(keys[mine], weights[mine])
-            else:
-                tallies[name].add(keys[mine])
+            tally.add(keys[mine], weights[mine] if weighted else None)
+        times = batch.weight[use] if weighted else np.ones(int(use.sum()), np.uint32)
+        np.add.at(lengths, np.minimum(length[use], LONGEST), times)
+        if pair_tally is not None:
+            place = batch.contig[use].astype(np.int64) * STRIDE + batch.start[use]
+            short = np.minimum(length[use], (1 << LENGTH_BITS) - 1)
+            pair_tally.add((place << LENGTH_BITS | short).astype(np.uint64), times)
     for reason, n in file.dropped.items():
         drop(reason, n)
+    start = np.arange(len(file.contigs) + 1, dtype=np.int64) * STRIDE
     return RawEnds(
-        path,
-        file.kind,
-        dict(zip(file.contigs, reach.tolist(), strict=True)),
-        np.arange(len(file.contigs) + 1, dtype=np.int64) * STRIDE,
-        tallies,
-        records,
-        kept,
-        dropped,
+        path=path,
+        kind=file.kind,
+        contigs=dict(zip(file.contigs, reach.tolist(), strict=True)),
+        lengths_known=False,
+        samples=_by_name(names, tallies, start),
+        tallies=tallies,
+        records=records,
+        kept=kept,
+        dropped=dropped,
+        lengths=None if file.kind == "tagalign" else lengths,
+        pairs=pair_tally,
     )
+
+
+def _by_name(
+    names: list[str], tallies: list[CutTally], contig_start: npt.NDArray[np.int64]
+) -> dict[str, EndSource]:
+    ends = (TalliedEnds(tally, contig_start) for tally in tallies)
+    return dict(zip(names, ends, strict=True))
 
 
 def _keys(
@@ -172,30 +230,51 @@ def _keys(
     return keys, weights, owners
 
 
-def read_groups(path: Path) -> dict[str, str]:
-    """Barcode -> group of a table with two columns, tab or comma between; '#' starts a comment."""
-    groups: dict[str, str] = {}
-    try:
-        lines = path.read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as a table of barcodes ({error})") from error
-    for line_number, line in enumerate(lines, 1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        fields = [each.strip() for each in line.replace(",", "\t").split("\t")]
-        if len(fields) != 2 or not all(fields):
-            raise InputError(
-                f"{path}: line {line_number}: found {line[:60]!r}, expected a barcode and a group"
-            )
-        if groups.setdefault(fields[0], fields[1]) != fields[1]:
-            raise InputError(
-                f"{path}: line {line_number}: barcode {fields[0]!r} is in two groups, expected one"
-            )
-    if not groups:
-        raise InputError(f"{path}: holds no barcodes, expected a barcode and a group in each line")
-    return groups
+class TrackEnds:
+    """Cuts of one sample of a track as an `EndSource`; they need no shift any more."""
+
+    def __init__(self, track: CutTrack, sample: str) -> None:
+        self._track, self._sample = track, sample
+        self._names = list(track.contigs)
+        self.sizes = np.array([track.size(sample, name) for name in self._names], np.int64)
+
+    def between(self, contig: int, start: int, end: int) -> Iterator[Run]:
+        """Runs of ``2 * position + strand`` in [start, end) of a contig."""
+        position, strand, count = self._track.cuts(
+            self._sample, self._names[contig], max(0, start), max(0, end)
+        )
+        if len(position):
+            yield (2 * position + strand).astype(np.uint64), count
+
+    def size(self, contig: int, start: int, end: int) -> int:
+        """At most so many keys are in [start, end) of a contig."""
+        return self._track.size(self._sample, self._names[contig], start, end)
 
 
-def is_bam(path: Path) -> bool:
-    """Whether a file is a BAM by its suffix; all else is read as text."""
-    return path.suffix.lower() == ".bam"
+def open_track(path: Path, contigs: Sequence[str]) -> tuple[RawEnds, CutTrack]:
+    """The cuts of a track that `kmerengine cuts` wrote, each sample under its own name."""
+    track = CutTrack.open(path)
+    for name in contigs:
+        if name not in track.contigs:
+            raise InputError(f"{path}: has no contig {name!r}")
+    samples: dict[str, EndSource] = {name: TrackEnds(track, name) for name in track.samples}
+    ends = RawEnds(
+        path=path,
+        kind="cuts",
+        contigs=track.contigs,
+        lengths_known=track.lengths_known,
+        samples=samples,
+        records=len(track),
+        kept=len(track),
+    )
+    return ends, track
+
+
+def is_alignments(path: Path) -> bool:
+    """Whether a file is BAM or CRAM by its suffix."""
+    return path.suffix.lower() in (".bam", ".cram")
+
+
+def is_track(path: Path) -> bool:
+    """Whether a file is a cut track by its suffix; what is neither is read as text."""
+    return path.suffix.lower() in (".parquet", ".arrow")

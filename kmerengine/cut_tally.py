@@ -1,24 +1,43 @@
-"""Adds up cut sites that come in any order, in bounded memory."""
+"""Adds up 5' ends that come in any order, in bounded memory, and gives them back by region."""
 
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 Keys = npt.NDArray[np.uint64]
 Counts = npt.NDArray[np.uint32]
+Run = tuple[Keys, Counts]  # ascending and distinct, and how often each occurs
 
 BYTES_PER_KEY = 40  # of a buffer while it is sorted and collapsed
-PIECE_KEYS = 1 << 20
+
+
+class EndSource(Protocol):
+    """5' ends of one sample by region.
+
+    Attributes
+    ----------
+    sizes : int64, shape (n_contigs,)
+        Distinct ends on each contig, or an upper bound of them.
+    """
+
+    sizes: npt.NDArray[np.int64]
+
+    def between(self, contig: int, start: int, end: int) -> Iterator[Run]:
+        """Runs of ``2 * position + strand`` in [start, end) of a contig."""
+
+    def size(self, contig: int, start: int, end: int) -> int:
+        """At most so many keys are in [start, end) of a contig."""
 
 
 class CutTally:
     """Counts how often each key was added.
 
     Keys are collected, sorted and collapsed to runs; runs that do not fit in `memory` together
-    go to a temporary folder, and are merged range by range at the end.
+    go to a temporary folder.
 
     Parameters
     ----------
@@ -30,44 +49,25 @@ class CutTally:
         self._most = max(1, memory // (2 * BYTES_PER_KEY))
         self._buffer: list[Keys] = []
         self._buffered = 0
-        self._runs: list[tuple[Keys, Counts]] = []
+        self._runs: list[Run] = []
         self._in_runs = 0
-        self._spilled: list[tuple[Keys, Counts]] = []  # memory maps
+        self._spilled: list[Run] = []  # memory maps
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def add(self, keys: Keys, counts: Counts | None = None) -> None:
         """Add keys (uint64), each once or `counts` times."""
         if counts is not None:
-            self._add_run(*_collapsed(keys, counts))
+            self._add_run(*collapsed(keys, counts))
             return
         self._buffer.append(keys)
         self._buffered += len(keys)
         if self._buffered >= self._most:
             self._empty_buffer()
 
-    def pieces(self) -> Iterator[tuple[Keys, Counts]]:
-        """All keys, ascending and distinct over all pieces, with their counts."""
-        yield from self.between(0, (1 << 64) - 1)
-
-    def between(self, first: int, last: int) -> Iterator[tuple[Keys, Counts]]:
-        """`pieces` of the keys in [first, last)."""
+    def runs(self) -> list[Run]:
+        """All that was added; a key may be in several runs."""
         self._empty_buffer()
-        runs = []
-        for keys, counts in self._runs + self._spilled:
-            part = slice(*np.searchsorted(keys, np.array([first, last], np.uint64)))
-            if part.start < part.stop:
-                runs.append((keys[part], counts[part]))
-        total = sum(len(keys) for keys, _ in runs)
-        if not total:
-            return
-        for low, high in _ranges(runs, max(1, total // PIECE_KEYS)):
-            parts = []
-            for keys, counts in runs:
-                part = slice(np.searchsorted(keys, low), np.searchsorted(keys, high))
-                if part.start < part.stop:
-                    parts.append((keys[part], counts[part]))
-            if parts:
-                yield _merged(parts)
+        return self._runs + self._spilled
 
     def close(self) -> None:
         """Remove the temporary folder."""
@@ -83,11 +83,13 @@ class CutTally:
             self._add_run(*_run_lengths(keys))
 
     def _add_run(self, keys: Keys, counts: Counts) -> None:
+        if not len(keys):
+            return
         self._runs.append((keys, counts))
         self._in_runs += len(keys)
         if self._in_runs < self._most:
             return
-        merged = _merged(self._runs)
+        merged = merge(self._runs)
         self._runs, self._in_runs = [merged], len(merged[0])
         if 2 * self._in_runs >= self._most:  # merging no longer helps
             self._spill(*merged)
@@ -105,14 +107,58 @@ class CutTally:
         self._spilled.append((maps[0], maps[1]))
 
 
-def _run_lengths(keys: Keys) -> tuple[Keys, Counts]:
-    """Distinct values of ascending keys and how often each occurs."""
-    starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
-    lengths = np.diff(np.concatenate([starts, [len(keys)]]))
-    return keys[starts], lengths.astype(np.uint32)
+class TalliedEnds:
+    """The ends of a tally whose keys are ``2 * (contig_start + position) + strand``.
+
+    Parameters
+    ----------
+    tally : CutTally
+        Complete; nothing is added afterwards.
+    contig_start : int64, shape (n_contigs + 1,)
+    """
+
+    def __init__(self, tally: CutTally, contig_start: npt.NDArray[np.int64]) -> None:
+        self._runs = tally.runs()
+        self._first = [2 * int(start) for start in contig_start]
+        edges = (2 * contig_start).astype(np.uint64)
+        self._edges = [np.searchsorted(keys, edges) for keys, _ in self._runs]
+        self.sizes = np.zeros(len(contig_start) - 1, np.int64)
+        for each in self._edges:
+            self.sizes += np.diff(each)
+
+    def between(self, contig: int, start: int, end: int) -> Iterator[Run]:
+        """Runs of ``2 * position + strand`` in [start, end) of a contig."""
+        first = np.uint64(self._first[contig])
+        for (keys, counts), part in self._parts(contig, start, end):
+            yield keys[part] - first, counts[part]
+
+    def size(self, contig: int, start: int, end: int) -> int:
+        """So many keys are in [start, end) of a contig, one in several runs several times."""
+        return sum(part.stop - part.start for _, part in self._parts(contig, start, end))
+
+    def _parts(self, contig: int, start: int, end: int) -> Iterator[tuple[Run, slice]]:
+        """Each run and where in it the ends are."""
+        first = self._first[contig]
+        low, high = (np.uint64(first + 2 * max(0, place)) for place in (start, end))
+        for run, edges in zip(self._runs, self._edges, strict=True):
+            at = int(edges[contig])
+            mine = run[0][at : edges[contig + 1]]
+            begin, stop = (at + int(np.searchsorted(mine, key)) for key in (low, high))
+            if begin < stop:
+                yield run, slice(begin, stop)
 
 
-def _collapsed(keys: Keys, counts: Counts) -> tuple[Keys, Counts]:
+def merge(runs: list[Run]) -> Run:
+    """One run of several."""
+    if len(runs) == 1:
+        return np.asarray(runs[0][0]), np.asarray(runs[0][1])
+    if not runs:
+        return np.zeros(0, np.uint64), np.zeros(0, np.uint32)
+    keys = np.concatenate([keys for keys, _ in runs])
+    return collapsed(keys, np.concatenate([counts for _, counts in runs]))
+
+
+def collapsed(keys: Keys, counts: Counts) -> Run:
     """Distinct values of keys in any order and the sums of their counts."""
     if not len(keys):
         return keys, counts
@@ -125,16 +171,8 @@ def _collapsed(keys: Keys, counts: Counts) -> tuple[Keys, Counts]:
     return keys[starts], sums.astype(np.uint32)
 
 
-def _merged(runs: list[tuple[Keys, Counts]]) -> tuple[Keys, Counts]:
-    if len(runs) == 1:
-        return np.asarray(runs[0][0]), np.asarray(runs[0][1])
-    keys = np.concatenate([keys for keys, _ in runs])
-    return _collapsed(keys, np.concatenate([counts for _, counts in runs]))
-
-
-def _ranges(runs: list[tuple[Keys, Counts]], n: int) -> Iterator[tuple[np.uint64, np.uint64]]:
-    """About n ranges [low, high) of keys that split the largest run evenly and cover all runs."""
-    largest = max((keys for keys, _ in runs), key=len)
-    edges = np.unique(largest[np.linspace(0, len(largest) - 1, n + 1).astype(np.int64)[1:-1]])
-    lows = [np.uint64(0), *edges]
-    yield from zip(lows, [*edges, np.uint64((1 << 64) - 1)], strict=True)
+def _run_lengths(keys: Keys) -> Run:
+    """Distinct values of ascending keys and how often each occurs."""
+    starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+    lengths = np.diff(np.concatenate([starts, [len(keys)]]))
+    return keys[starts], lengths.astype(np.uint32)

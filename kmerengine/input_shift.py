@@ -14,7 +14,7 @@ The fragment to its right starts at 191 unshifted (191 + 4 = 195 as well): 191 -
 end, tells what a file holds, without a genome.
 """
 
-from typing import Final, Literal, NamedTuple, TypeVar
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,6 @@ import numpy.typing as npt
 from native_kernels.end_offsets import end_offsets
 
 Held = Literal["none", "+4/-5", "+4/-4"]
-Position = TypeVar("Position", int, npt.NDArray[np.int64])
 
 _Positions = npt.NDArray[np.int64]
 
@@ -68,8 +67,8 @@ HELD: Final[dict[Held, Shift]] = {
 WANTED: Final = Shift(4, -4)  # the centre of the 9-bp duplication, from both sides
 
 
-def cut_offsets(held: Held, wanted: Shift = WANTED) -> tuple[int, int]:
-    """What to add to `start` and to `end` of a row for its left and its right cut base.
+def remaining(held: Held, wanted: Shift = WANTED) -> Shift:
+    """What to add to the 5' bases of a file for its cuts.
 
     Parameters
     ----------
@@ -83,17 +82,7 @@ def cut_offsets(held: Held, wanted: Shift = WANTED) -> tuple[int, int]:
     The 5' base of a minus read that ends at `end` is `end - 1`.
     """
     plus, minus = HELD[held]
-    return wanted.plus - plus, wanted.minus - minus - 1
-
-
-def left_cut(held: Held, start: Position, wanted: Shift = WANTED) -> Position:
-    """The cut base of rows that start at `start`, see `cut_offsets`."""
-    return start + cut_offsets(held, wanted)[0]
-
-
-def right_cut(held: Held, end: Position, wanted: Shift = WANTED) -> Position:
-    """The cut base of rows that end at `end`, see `cut_offsets`."""
-    return end + cut_offsets(held, wanted)[1]
+    return Shift(wanted.plus - plus, wanted.minus - minus)
 
 
 def offset_histogram(

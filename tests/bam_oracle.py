@@ -38,6 +38,10 @@ def record(read: Read) -> bytes:
     return struct.pack("<i", len(body)) + body
 
 
+def text_tag(name: str, text: str) -> bytes:
+    return name.encode() + b"Z" + text.encode() + b"\0"
+
+
 def header(contigs: dict[str, int]) -> bytes:
     text = b"@HD\tVN:1.6\n"
     made = b"BAM\1" + struct.pack("<i", len(text)) + text + struct.pack("<i", len(contigs))

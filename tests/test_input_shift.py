@@ -5,16 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kmerengine.input_shift import (
-    HELD,
-    REACH,
-    Shift,
-    choose,
-    cut_offsets,
-    left_cut,
-    offset_histogram,
-    right_cut,
-)
+from kmerengine.input_shift import HELD, REACH, WANTED, Shift, choose, offset_histogram, remaining
 from kmerengine.io.fragments import FragmentFile
 from native_kernels.end_offsets import cpu, end_offsets, reference
 
@@ -25,18 +16,23 @@ FILES = {
 }
 
 
+def cut_bases(held, start, end, wanted=WANTED):
+    """The two cuts of half-open rows."""
+    plus, minus = remaining(held, wanted)
+    return start + plus, end - 1 + minus
+
+
 def test_one_fragment_in_three_notations_has_the_same_cuts():
     rows = {"none": (100, 200), "+4/-5": (104, 195), "+4/-4": (104, 196)}
     for held, (start, end) in rows.items():
-        assert (left_cut(held, start), right_cut(held, end)) == (104, 195)
+        assert cut_bases(held, start, end) == (104, 195)
         no_shift = Shift(0, 0)  # the bases of the first and the last nucleotide that were read
-        assert (left_cut(held, start, no_shift), right_cut(held, end, no_shift)) == (100, 199)
+        assert cut_bases(held, start, end, no_shift) == (100, 199)
         plus_five = Shift(4, -5)
-        assert (left_cut(held, start, plus_five), right_cut(held, end, plus_five)) == (104, 194)
-    assert cut_offsets("none") == (4, -5)
-    assert cut_offsets("+4/-5") == (0, 0)
-    assert cut_offsets("+4/-4") == (0, -1)
-    np.testing.assert_array_equal(right_cut("none", np.array([200, 300])), [195, 295])
+        assert cut_bases(held, start, end, plus_five) == (104, 194)
+    assert remaining("none") == (4, -4)
+    assert remaining("+4/-5") == (0, 1)
+    assert remaining("+4/-4") == (0, 0)
 
 
 POSITIONS = st.lists(st.integers(0, 90), max_size=25)
@@ -116,8 +112,9 @@ def test_real_files_say_what_they_hold(data, name, added):
 def test_shifted_yeast_gives_the_cuts_of_unshifted_yeast(data):
     _, start, end, _ = read(data / "yeast/atac.bedpe.gz")
     for held, (plus, minus) in HELD.items():
-        np.testing.assert_array_equal(left_cut(held, start + plus), start + 4)
-        np.testing.assert_array_equal(right_cut(held, end + minus), end - 5)
+        left, right = cut_bases(held, start + plus, end + minus)
+        np.testing.assert_array_equal(left, start + 4)
+        np.testing.assert_array_equal(right, end - 5)
 
 
 @pytest.mark.data

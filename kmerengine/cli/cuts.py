@@ -7,52 +7,30 @@ from typing import Any
 
 import click
 
-from kmerengine.cli._options import Bytes, force, json_summary, quiet
+from kmerengine.cli._options import cut_options, force, json_summary, quiet
 
 PATH = click.Path(path_type=Path)
 
 
 @click.command("cuts")
-@click.argument("samples", type=PATH, nargs=-1, required=True)
-@click.option("-o", "--output", type=PATH, required=True, help="A .parquet file.")
+@click.argument("samples", type=PATH, nargs=-1)
+@click.option(
+    "-o",
+    "--output",
+    type=PATH,
+    required=True,
+    help="A .parquet or .arrow table; or .bw, .bedgraph[.gz] with {sample}, {strand} in its name.",
+)
+@click.option("--sheet", type=PATH, help="A table of sample, file[, groups] instead of SAMPLES.")
 @click.option("--name", "names", multiple=True, help="Sample name; one per file, in order.")
-@click.option("--groups", type=PATH, help="Barcode and group in two columns.")
+@cut_options
+@click.option("--strands", type=click.Choice(["sum", "split"]), help="Of a signal.  [default: sum]")
 @click.option(
-    "--mode",
-    type=click.Choice(["reads", "fragments"]),
-    default="reads",
+    "--scale",
+    type=click.Choice(["raw", "cpm"]),
+    default="raw",
     show_default=True,
-    help="Every read's 5' end, or both ends of proper pairs.",
-)
-@click.option(
-    "--shift",
-    default="+4/-4",
-    show_default=True,
-    help="Added to 5' bases of plus and minus reads; any pair, or none.",
-)
-@click.option(
-    "--input-shift",
-    type=click.Choice(["auto", "none", "+4/-5", "+4/-4"]),
-    default="auto",
-    show_default=True,
-    help="What the files already hold.",
-)
-@click.option("--min-mapq", type=int, default=0, help="Drop reads of lower mapping quality.")
-@click.option("--drop-duplicates", is_flag=True, help="Drop reads flagged as duplicates.")
-@click.option("--min-length", type=int, default=0, metavar="BP", help="Of a pair's fragment.")
-@click.option("--max-length", type=int, metavar="BP", help="Of a pair's fragment.")
-@click.option("--contig", "contigs", multiple=True, help="Keep this contig only; repeatable.")
-@click.option("--weighted", is_flag=True, help="Use the count column of 10x fragment files.")
-@click.option(
-    "--legacy-double-count", is_flag=True, help="Count a fragment once for each of its mates."
-)
-@click.option("--threads", type=int, metavar="N", help="[default: all processors]")
-@click.option(
-    "--memory",
-    type=Bytes(),
-    default=256 << 20,
-    metavar="BYTES",
-    help="For cuts held at once.  [default: 256M]",
+    help="Of a signal: cuts, or cuts per million of the sample.",
 )
 @force
 @quiet
@@ -60,28 +38,29 @@ PATH = click.Path(path_type=Path)
 def command(
     samples: tuple[Path, ...], output: Path, *, quiet: bool, as_json: bool, **options: Any
 ) -> None:
-    """Count Tn5 cut sites of SAMPLES (BAM, 10x fragments, BEDPE, tagAlign) per base and strand."""
+    """Count Tn5 cut sites of SAMPLES per base and strand.
+
+    SAMPLES are BAM, CRAM, 10x fragments, BEDPE or tagAlign; or cuts (.parquet, .arrow), which are
+    joined or written as a signal.
+    """
     started = perf_counter()
     from kmerengine.cli._startup import load_numba
 
     load_numba()
-    from kmerengine import cuts
+    from kmerengine import CutTrack, cuts
 
-    track = cuts(samples, output=output, **options)
-    summary = {
-        "shift": track.shift,
-        "samples": track.provenance["reads"],
-        "rows": len(track),
-        "output": str(output),
-        "seconds": round(perf_counter() - started, 2),
-    }
+    made = cuts(samples, output=output, **options)
+    seconds = round(perf_counter() - started, 2)
+    paths = [output] if isinstance(made, CutTrack) else list(made.paths)
+    reads = made.provenance["reads"]
     if as_json:
-        click.echo(json.dumps(summary))
+        summary = {"shift": made.shift, "samples": reads, "output": [str(path) for path in paths]}
+        click.echo(json.dumps(summary | {"seconds": seconds}))
     if not quiet:
-        for name, reads in track.provenance["reads"].items():
-            click.echo(f"{name}: {reads['kept']:,} of {reads['records']:,} records kept", err=True)
-            for reason, n in reads["dropped"].items():
+        for name, file in reads.items():
+            click.echo(f"{name}: {file['kept']:,} of {file['records']:,} records kept", err=True)
+            for reason, n in file["dropped"].items():
                 click.echo(f"  dropped {n:>12,}  {reason}", err=True)
-            click.echo(f"  {reads['note']}", err=True)
-        click.echo(f"shift {track.shift}", err=True)
-        click.echo(f"{output} written in {summary['seconds']} s", err=True)
+            click.echo(f"  {file['note']}", err=True)
+        click.echo(f"shift {made.shift}", err=True)
+        click.echo(f"{', '.join(map(str, paths))} written in {seconds} s", err=True)

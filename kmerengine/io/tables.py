@@ -150,6 +150,11 @@ class TableReader:
     ----------
     path : Path
         A Parquet file, a folder of Parquet parts, or an Arrow IPC file.
+
+    Attributes
+    ----------
+    is_arrow : bool
+        Whether it is an Arrow IPC file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -157,6 +162,7 @@ class TableReader:
         self._sources: list[tuple[int, Any, int]] = []  # first row, file, group number
         self.n_rows = 0
         self.schema: pa.Schema
+        self.is_arrow = False
         if not path.exists():
             raise InputError(f"{path}: does not exist; expected a file that kmerengine wrote")
         with _damage_is_an_input_error(path):
@@ -169,6 +175,7 @@ class TableReader:
                         raise InputError(f"{path}: no {part_name(number)}; make it again")
                     self._add_parquet(part)
             elif _starts_with(path, b"ARROW1"):
+                self.is_arrow = True
                 file = pa.ipc.open_file(pa.memory_map(os.fsencode(path)))
                 self._keep_schema(file.schema, path)
                 for number in range(file.num_record_batches):

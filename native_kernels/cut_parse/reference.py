@@ -10,11 +10,9 @@ if TYPE_CHECKING:
 MOVES_ALONG = {0, 2, 3, 7, 8}  # CIGAR operations M D N = X
 
 
-def parse_reference(
-    data: bytes, contig_lengths: list[int], rules: "Rules"
-) -> list[tuple[int, int, int]]:
-    """(contig, position, strand) of every cut in the order of the records."""
-    cuts = []
+def parse_reference(data: bytes, rules: "Rules") -> list[tuple[int, int, int]]:
+    """(contig, position, strand) of every 5' end in the order of the records."""
+    ends = []
     for reference, position, end, flag, mapq, length in _records(data):
         if flag & 0x4 or reference < 0 or position < 0 or flag & rules.dropped_flags:
             continue
@@ -25,17 +23,12 @@ def parse_reference(
             continue
         found = []
         if rules.fragments and proper and length > 0:
-            found.append((position + rules.plus_shift, 0))
-            found.append((position + length - 1 + rules.minus_shift, 1))
+            found = [(reference, position, 0), (reference, position + length - 1, 1)]
         elif not rules.fragments and end > position:
             minus = bool(flag & 0x10)
-            found.append(
-                (end - 1 + rules.minus_shift, 1) if minus else (position + rules.plus_shift, 0)
-            )
-        for cut, strand in found * rules.times:
-            if 0 <= cut < contig_lengths[reference]:
-                cuts.append((reference, cut, strand))
-    return cuts
+            found = [(reference, end - 1, 1) if minus else (reference, position, 0)]
+        ends += found * rules.times
+    return ends
 
 
 def _records(data: bytes) -> Iterator[tuple[int, int, int, int, int, int]]:

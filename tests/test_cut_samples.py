@@ -1,0 +1,453 @@
+"""Samples of cuts: sheets, barcodes, CRAM, genomes, blacklists, joined tracks, and signals."""
+
+import gzip
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pyBigWig
+import pysam
+import pytest
+from bam_oracle import Read, bam, cuts_of, text_tag
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import kmerengine
+from kmerengine import InputError, shifted_cuts
+from kmerengine.cli import main
+from kmerengine.cut_tally import CutTally, TalliedEnds
+from kmerengine.input_shift import Shift
+from kmerengine.shifted_cuts import Blacklist, Part, ShiftedCuts, lost
+
+CONTIGS = {"chr1": 5_000, "chr2": 900, "empty": 10}
+LENGTHS = list(CONTIGS.values())
+BARCODES = ["AAAA-1", "CCCC-1", "GGGG-1"]
+SITES = Counter[tuple[str, int, int]]
+
+
+def sites(track: kmerengine.CutTrack, sample: str) -> SITES:
+    found: SITES = Counter()
+    for chrom in track.contigs:
+        for at, minus, n in zip(*track.cuts(sample, chrom), strict=True):
+            found[chrom, int(at), int(minus)] += int(n)
+    return found
+
+
+def named(found: Counter[tuple[int, int, int]]) -> SITES:
+    names = list(CONTIGS)
+    return Counter({(names[contig], at, strand): n for (contig, at, strand), n in found.items()})
+
+
+def reads_of(seed: int, n: int, *, tagged: bool = False) -> list[Read]:
+    rng = np.random.default_rng(seed)
+    reads = []
+    for i, contig in enumerate(sorted(rng.integers(0, 2, n).tolist())):
+        barcode = BARCODES[int(rng.integers(0, 3))]
+        reads.append(
+            Read(
+                contig=contig,
+                start=int(rng.integers(0, LENGTHS[contig] - 60)),
+                cigar=(("S", 3), ("M", int(rng.integers(1, 40))), ("D", 2), ("M", 5)),
+                flag=int(rng.choice([0, 0x10, 0x4, 0x400])),
+                name=f"{barcode}:{i}" if tagged else f"r{i}",
+                tags=text_tag("RG", "x") + text_tag("CB", barcode) if tagged else b"",
+            )
+        )
+    return reads
+
+
+def write_bam(path: Path, reads: list[Read]) -> Path:
+    path.write_bytes(bam(CONTIGS, reads))
+    return path
+
+
+def write_cram(path: Path, source: Path) -> Path:
+    """The BAM as CRAM, against a genome of A, which is what the records' bases are."""
+    fasta = path.with_suffix(".fa")
+    fasta.write_text("".join(f">{name}\n{'A' * n}\n" for name, n in CONTIGS.items()))
+    with (
+        pysam.AlignmentFile(str(source), "rb") as reads,
+        pysam.AlignmentFile(str(path), "wc", template=reads, reference_filename=str(fasta)) as out,
+    ):
+        for read in reads:
+            out.write(read)
+    fasta.unlink()
+    fasta.with_suffix(".fa.fai").unlink()
+    return path
+
+
+def test_cram_is_its_bam_without_the_reference(tmp_path: Path) -> None:
+    reads = reads_of(1, 300, tagged=True)
+    source = write_bam(tmp_path / "a.bam", reads)
+    cram = write_cram(tmp_path / "c.cram", source)
+    assert not list(tmp_path.glob("*.fa"))
+    track = kmerengine.cuts([cram], output=tmp_path / "c.parquet")
+    assert sites(track, "c") == named(cuts_of(reads, LENGTHS))
+    expected = kmerengine.cuts([source], output=tmp_path / "a.parquet")
+    for key in ("records", "kept", "dropped"):
+        assert track.provenance["reads"]["c"][key] == expected.provenance["reads"]["a"][key]
+    (tmp_path / "g.tsv").write_text("AAAA-1\tone\nCCCC-1\ttwo\n")
+    for place in ("CB", "name"):
+        groups = kmerengine.cuts(
+            [cram], output=tmp_path / "g.parquet", groups=tmp_path / "g.tsv",
+            barcode=place, force=True,
+        )  # fmt: skip
+        if place == "CB":
+            assert groups.samples == ["one", "two"]
+            mine = [read for read in reads if read.name.startswith("CCCC-1")]
+            assert sites(groups, "two") == named(cuts_of(mine, LENGTHS))
+
+
+@pytest.mark.parametrize("keep", [0, 20, 400, -40])
+def test_a_broken_cram_is_one_line(keep: int, tmp_path: Path) -> None:
+    cram = write_cram(tmp_path / "c.cram", write_bam(tmp_path / "a.bam", reads_of(1, 300)))
+    cram.write_bytes(cram.read_bytes()[:keep])
+    result = CliRunner().invoke(main, f"cuts {cram} -o {tmp_path}/c.parquet")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"Error: {cram}: ")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("place", ["CB", "name"])
+def test_reads_are_grouped_by_their_barcode(place: str, tmp_path: Path) -> None:
+    reads = reads_of(2, 400, tagged=True)
+    source = write_bam(tmp_path / "a.bam", reads)
+    (tmp_path / "g.csv").write_text("# cells\nAAAA-1,x\nGGGG-1,y\nTTTT-1,never\n")
+    if place == "name":
+        (tmp_path / "g.csv").write_text("AAAA-1,x\nGGGG-1,y\nTTTT-1,never\n")
+    track = kmerengine.cuts(
+        [source], output=tmp_path / "g.parquet", groups=tmp_path / "g.csv", barcode=place
+    )
+    assert track.samples == ["never", "x", "y"]
+    for sample, barcode in (("x", "AAAA-1"), ("y", "GGGG-1"), ("never", "TTTT-1")):
+        mine = [read for read in reads if read.name.startswith(barcode)]
+        assert sites(track, sample) == named(cuts_of(mine, LENGTHS))
+    others = sum(read.name.startswith("CCCC-1") and not read.flag & 0x4 for read in reads)
+    assert track.provenance["reads"]["a"]["dropped"]["barcode without a group"] == others
+
+
+def test_a_sheet_names_pools_and_groups(tmp_path: Path) -> None:
+    first, second = reads_of(3, 200), reads_of(4, 100)
+    third = reads_of(5, 300, tagged=True)
+    (tmp_path / "reads").mkdir()
+    for name, reads in (("1", first), ("2", second), ("3", third)):
+        write_bam(tmp_path / "reads" / f"{name}.bam", reads)
+    (tmp_path / "cells.tsv").write_text("AAAA-1\tliver\nCCCC-1\tblood\n")
+    (tmp_path / "sheet.csv").write_text(
+        "file,sample,groups\nreads/1.bam,liver,\nreads/2.bam,liver,\nreads/3.bam,cells,cells.tsv\n"
+    )
+    track = kmerengine.cuts(sheet=tmp_path / "sheet.csv", output=tmp_path / "s.parquet")
+    assert track.samples == ["liver", "blood"]
+    of_liver = [read for read in third if read.name.startswith("AAAA-1")]
+    of_blood = [read for read in third if read.name.startswith("CCCC-1")]
+    assert sites(track, "liver") == named(cuts_of(first + second + of_liver, LENGTHS))
+    assert sites(track, "blood") == named(cuts_of(of_blood, LENGTHS))
+    assert set(track.provenance["reads"]) == {"liver", "liver (2.bam)", "cells"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "holds no rows"),
+        ("sample,file\n", "names no samples"),
+        ("sample,path\na,a.bam\n", "line 1: found columns sample, path"),
+        ("sample\tfile\na\n", "line 2: found 'a', expected sample and file"),
+        ("sample,file\n,a.bam\n", "line 2: found ',a.bam'"),
+        ("sample,file,file\na,b,c\n", "line 1: found columns"),
+    ],
+)
+def test_a_sheet_that_is_none(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text(text)
+    with pytest.raises(InputError) as caught:
+        kmerengine.cuts(sheet=tmp_path / "s.csv", output=tmp_path / "s.parquet")
+    assert str(caught.value).startswith(f"{tmp_path}/s.csv: ")
+    assert message in str(caught.value)
+
+
+def test_cuts_in_the_blacklist_are_dropped_and_counted(tmp_path: Path) -> None:
+    reads = reads_of(6, 500)
+    source = write_bam(tmp_path / "a.bam", reads)
+    stretches = [("chr1", 100, 400), ("chr1", 300, 350), ("chr1", 400, 600), ("chr2", 0, 50)]
+    lines = [f"{c}\t{s}\t{e}\n" for c, s, e in [*stretches, ("other", 0, 9), ("chr1", 4000, 9000)]]
+    (tmp_path / "b.bed").write_text("".join(lines))
+    track = kmerengine.cuts([source], output=tmp_path / "b.parquet", blacklist=tmp_path / "b.bed")
+    everything = named(cuts_of(reads, LENGTHS))
+    inside = {
+        site: n for site, n in everything.items()
+        if any(site[0] == c and s <= site[1] < e for c, s, e in [*stretches, ("chr1", 4000, 9000)])
+    }  # fmt: skip
+    assert len(inside) > 50
+    assert sites(track, "a") == everything - Counter(inside)
+    read = track.provenance["reads"]["a"]
+    assert read["dropped"]["cut in the blacklist"] == sum(inside.values())
+    assert track.provenance["parameters"]["blacklisted"] == 5
+    (tmp_path / "b.bed").write_text("other\t0\t9\n")
+    with pytest.raises(InputError, match="none of its 1 regions is on a contig of the reads"):
+        kmerengine.cuts([source], output=tmp_path / "c.parquet", blacklist=tmp_path / "b.bed")
+
+
+def test_a_genome_gives_text_its_contigs_and_is_held_against_bam(tmp_path: Path) -> None:
+    (tmp_path / "f.bedpe").write_text("chr2\t100\t200\nchr1\t50\t90\n")
+    (tmp_path / "g.sizes").write_text("".join(f"{name}\t{n}\n" for name, n in CONTIGS.items()))
+    reached = kmerengine.cuts([tmp_path / "f.bedpe"], output=tmp_path / "f.parquet")
+    assert (reached.contigs, reached.lengths_known) == ({"chr2": 200, "chr1": 90}, False)
+    track = kmerengine.cuts(
+        [tmp_path / "f.bedpe"], output=tmp_path / "g.parquet", genome=tmp_path / "g.sizes"
+    )
+    assert (track.contigs, track.lengths_known) == (CONTIGS, True)
+    assert sites(track, "f") == sites(reached, "f")
+    source = write_bam(tmp_path / "a.bam", [Read(start=7)])
+    for text, message in (
+        ("chr1\t4999\nchr2\t900\n", "its contig chr1 has 5,000 bp, 4,999 in"),
+        ("chr2\t900\n", "has reads on chr1, which"),
+        ("chr1\t5000\t\nchr1\t5\n", "line 2: contig 'chr1' twice"),
+        ("chr1\tlong\n", "line 1: found 'chr1\\tlong', expected a contig and its length"),
+    ):
+        (tmp_path / "bad.sizes").write_text(text)
+        with pytest.raises(InputError) as caught:
+            kmerengine.cuts([source], output=tmp_path / "x.parquet", genome=tmp_path / "bad.sizes")
+        assert message in str(caught.value)
+    (tmp_path / "g.fa").write_text(">chr1 x\nACGT\n")
+    with pytest.raises(InputError, match="its contig chr1 has 5,000 bp, 4 in"):
+        kmerengine.cuts([source], output=tmp_path / "x.parquet", genome=tmp_path / "g.fa")
+    (tmp_path / "f.bedpe").write_text("chr2\t100\t2000\n")
+    with pytest.raises(InputError, match=r"reaches chr2:2,000, past the contigs of .*g.sizes"):
+        kmerengine.cuts(
+            [tmp_path / "f.bedpe"], output=tmp_path / "x.parquet", genome=tmp_path / "g.sizes"
+        )
+
+
+def test_tracks_are_joined_and_shifts_are_not_mixed(tmp_path: Path) -> None:
+    one, two = reads_of(7, 300), reads_of(8, 200)
+    for name, reads, suffix in (("a", one, "parquet"), ("b", two, "arrow")):
+        write_bam(tmp_path / f"{name}.bam", reads)
+        kmerengine.cuts([tmp_path / f"{name}.bam"], output=tmp_path / f"{name}.{suffix}")
+    files = [tmp_path / "a.parquet", tmp_path / "b.arrow"]
+    joined = kmerengine.cuts(
+        [*files, write_bam(tmp_path / "c.bam", two)], output=tmp_path / "j.parquet"
+    )
+    assert joined.samples == ["a", "b", "c"]
+    assert sites(joined, "a") == named(cuts_of(one, LENGTHS))
+    assert sites(joined, "b") == sites(joined, "c") == named(cuts_of(two, LENGTHS))
+    (tmp_path / "s.csv").write_text("sample,file\nall,a.parquet\nall,b.arrow\n")
+    pooled = kmerengine.cuts(sheet=tmp_path / "s.csv", output=tmp_path / "p.arrow")
+    assert sites(pooled, "all") == named(cuts_of(one + two, LENGTHS))
+    for options, message in (
+        ({"shift": "none"}, r"a.parquet: its cuts have shift \+4/-4, expected \+0/\+0"),
+        ({"min_mapq": 3}, "a.parquet: cuts have no mapping qualities"),
+    ):
+        with pytest.raises(InputError, match=message):
+            kmerengine.cuts(files, output=tmp_path / "x.parquet", **options)
+    with pytest.raises(InputError, match="sample 'a' is in another file, too"):
+        kmerengine.cuts([files[0], files[0]], output=tmp_path / "x.parquet")
+    with pytest.raises(InputError, match="holds 3 samples, which keep their names"):
+        kmerengine.cuts([tmp_path / "j.parquet"], names=["z"], output=tmp_path / "x.parquet")
+
+
+def test_arrow_is_the_same_table(tmp_path: Path) -> None:
+    source = write_bam(tmp_path / "a.bam", reads_of(9, 300))
+    parquet = kmerengine.cuts([source], output=tmp_path / "a.parquet")
+    arrow = kmerengine.cuts([source], output=tmp_path / "a.arrow")
+    assert arrow.to_polars().equals(parquet.to_polars())
+    for start, end in [(0, 100), (77, 3_000), (4_999, 5_000)]:
+        for a, b in zip(
+            arrow.cuts("a", "chr1", start, end), parquet.cuts("a", "chr1", start, end), strict=True
+        ):
+            np.testing.assert_array_equal(a, b)
+
+
+def bigwig_sites(path: Path) -> dict[tuple[str, int], float]:
+    found = {}
+    with pyBigWig.open(str(path)) as file:
+        for chrom in file.chroms():
+            for start, end, value in file.intervals(chrom) or ():
+                found |= {(chrom, at): value for at in range(start, end)}
+    return found
+
+
+@pytest.mark.parametrize("scale", ["raw", "cpm"])
+def test_a_signal_is_the_table(scale: str, tmp_path: Path) -> None:
+    one, two = reads_of(10, 800), reads_of(11, 50)
+    files = [write_bam(tmp_path / "a.bam", one), write_bam(tmp_path / "b.bam", two)]
+    track = kmerengine.cuts(files, output=tmp_path / "t.parquet")
+    summed = kmerengine.cuts(files, output=tmp_path / "{sample}.bw", scale=scale)
+    split = kmerengine.cuts(
+        [tmp_path / "t.parquet"], output=tmp_path / "{sample}.{strand}.bedGraph.gz",
+        strands="split", scale=scale,
+    )  # fmt: skip
+    assert [path.name for path in summed.paths] == ["a.bw", "b.bw"]
+    assert len(split.paths) == 4
+    assert summed.shift == "+4/-4"
+    for sample in "ab":
+        found = sites(track, sample)
+        times = 1e6 / sum(found.values()) if scale == "cpm" else 1
+        both: Counter[tuple[str, int]] = Counter()
+        for (chrom, at, _), n in found.items():
+            both[chrom, at] += n
+        expected = {site: float(np.float32(n * times)) for site, n in both.items()}
+        assert bigwig_sites(tmp_path / f"{sample}.bw") == expected
+        for strand, name in enumerate(("plus", "minus")):
+            values = {}
+            with gzip.open(tmp_path / f"{sample}.{name}.bedGraph.gz", "rt") as lines:
+                for chrom, start, end, value in map(str.split, lines):
+                    values |= {(chrom, at): float(value) for at in range(int(start), int(end))}
+            mine = {(c, at): n * times for (c, at, minus), n in found.items() if minus == strand}
+            assert values == pytest.approx(mine, rel=1e-6)
+    document = json.loads((tmp_path / "a.bw.json").read_text())
+    assert (document["shift"], document["samples"]) == ("+4/-4", ["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("output", "options", "message"),
+    [
+        ("x.bw", {}, "2 samples and no {sample} in the output's name"),
+        ("{sample}.bw", {"strands": "split"}, "two strands and no {strand}"),
+        ("{sample}.{strand}.bw", {}, "found {strand} in the output's name"),
+        ("x.parquet", {"strands": "split"}, "is a table, which keeps strands apart"),
+        ("x.parquet", {"scale": "cpm"}, "is a table"),
+        ("x.txt", {}, "found suffix '.txt', expected .parquet or .arrow"),
+        ("{sample}.bw", {"names": ["../a", "b"]}, "sample '../a' is no file name"),
+    ],
+)
+def test_outputs_that_cannot_be(
+    output: str, options: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    files = [write_bam(tmp_path / "a.bam", [Read()]), write_bam(tmp_path / "b.bam", [Read()])]
+    with pytest.raises(InputError) as caught:
+        kmerengine.cuts(files, output=tmp_path / output, **options)
+    assert message in str(caught.value)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.bam", "b.bam"]
+
+
+@pytest.mark.data
+def test_the_bigwig_of_yeast_equals_its_parquet(data: Path, tmp_path: Path) -> None:
+    source = data / "yeast/atac.bam"
+    track = kmerengine.cuts([source], output=tmp_path / "y.parquet")
+    kmerengine.cuts([source], output=tmp_path / "{strand}.bw", strands="split")
+    for strand, name in enumerate(("plus", "minus")):
+        with pyBigWig.open(str(tmp_path / f"{name}.bw")) as file:
+            assert file.chroms() == track.contigs
+            for chrom, length in track.contigs.items():
+                position, minus, count = track.cuts("atac", chrom)
+                expected = np.zeros(length)
+                expected[position[minus == strand]] = count[minus == strand]
+                found = np.nan_to_num(np.array(file.values(chrom, 0, length)))
+                np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("held", ["none", "+4/-5", "+4/-4"])
+def test_the_genome_tells_what_the_yeast_set_holds(held: str, data: Path, tmp_path: Path) -> None:
+    """Must show 2: +4/-4 leads to the centre of unshifted reads; a shifted copy is said to be."""
+    plus, minus = {"none": (0, 0), "+4/-5": (4, -5), "+4/-4": (4, -4)}[held]
+    yeast = data / "yeast"
+    with gzip.open(yeast / "atac.bedpe.gz", "rt") as rows, (tmp_path / "m.bedpe").open("w") as out:
+        for row in rows:
+            chrom, start, end = row.split()[:3]
+            if int(end) - int(start) >= 20:
+                out.write(f"{chrom}\t{int(start) + plus}\t{int(end) + minus}\n")
+    track = kmerengine.cuts(
+        [tmp_path / "m.bedpe"], output=tmp_path / "m.parquet", detect_shift=True,
+        genome=yeast / "sacCer3.fa.gz",
+    )  # fmt: skip
+    read = track.provenance["reads"]["m"]
+    assert read["input_shift"] == held
+    assert read["sequence_shift"]["confidence"] >= 0.99
+    to_centre = {"none": "+4/-4", "+4/-5": "+0/+1", "+4/-4": "+0/+0"}[held]
+    assert read["sequence_shift"]["shift"] == read["sequence_shift"]["ranking"][0][0] == to_centre
+    assert ("already shifted" in read["note"]) == (held != "none")
+    # the user's word wins
+    forced = kmerengine.cuts(
+        [tmp_path / "m.bedpe"], output=tmp_path / "f.parquet", detect_shift=True,
+        genome=yeast / "sacCer3.fa.gz", input_shift="none",
+    )  # fmt: skip
+    said = forced.provenance["reads"]["m"]
+    assert said["input_shift"] == "none"
+    assert said["sequence_shift"]["shift"] == to_centre
+
+
+def test_an_unusual_sequence_is_no_error(tmp_path: Path) -> None:
+    source = write_bam(tmp_path / "a.bam", reads_of(12, 300))
+    for sequence in ("A", "N"):
+        (tmp_path / "g.fa").write_text(
+            "".join(f">{name}\n{sequence * n}\n" for name, n in CONTIGS.items())
+        )
+        track = kmerengine.cuts(
+            [source], output=tmp_path / "a.parquet", genome=tmp_path / "g.fa", detect_shift=True,
+            force=True,
+        )  # fmt: skip
+        read = track.provenance["reads"]["a"]
+        assert (read["input_shift"], read["sequence_shift"]["confidence"]) == ("none", 0)
+        (tmp_path / "g.fa.fai").unlink()
+    with pytest.raises(InputError, match="detect_shift: found without a genome"):
+        kmerengine.cuts([source], output=tmp_path / "b.parquet", detect_shift=True)
+    (tmp_path / "g.sizes").write_text("".join(f"{name}\t{n}\n" for name, n in CONTIGS.items()))
+    with pytest.raises(InputError, match="holds no sequence, expected FASTA"):
+        kmerengine.cuts(
+            [source], output=tmp_path / "b.parquet", detect_shift=True, genome=tmp_path / "g.sizes"
+        )
+
+
+ENDS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 59), st.integers(0, 1)), max_size=40)
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    st.lists(st.tuples(ENDS, st.integers(-9, 9), st.integers(-9, 9)), min_size=1, max_size=3),
+    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 70), st.integers(0, 20)), max_size=5),
+    st.sampled_from([1, 7, 1 << 20]),
+    st.integers(0, 60),
+    st.integers(0, 30),
+)
+def test_shifted_cuts_are_a_counter(
+    files: list[tuple[list[tuple[int, int, int]], int, int]],
+    bad: list[tuple[int, int, int]],
+    piece: int,
+    start: int,
+    width: int,
+) -> None:
+    """Several files with contigs in another order, shifted, less a blacklist, in any pieces."""
+    lengths = np.array([60, 25, 60])
+    order = np.array([2, 0, 1])  # contig of the file by contig of the genome
+    stretches = np.array(bad, np.int64).reshape(-1, 3)
+    blacklist = Blacklist.merged(
+        stretches[:, 0].astype(np.int32), stretches[:, 1], stretches[:, 1] + stretches[:, 2], 3
+    )
+    cuts = ShiftedCuts(lengths, blacklist)
+    expected: Counter[tuple[int, int, int]] = Counter()
+    n_off = n_bad = told_off = told_bad = 0
+    for drawn, plus, minus in files:
+        ends = [(contig, at % int(lengths[contig]), strand) for contig, at, strand in drawn]
+        tally = CutTally()
+        keys = [2 * (100 * int(order[contig]) + at) + strand for contig, at, strand in ends]
+        tally.add(np.array(keys, np.uint64))
+        part = Part(TalliedEnds(tally, np.array([0, 100, 200, 300])), order, Shift(plus, minus))
+        cuts.parts.append(part)
+        for contig, at, strand in ends:
+            cut = at + (minus if strand else plus)
+            if not 0 <= cut < lengths[contig]:
+                n_off += 1
+            elif any(c == contig and s <= cut < s + n for c, s, n in bad):
+                n_bad += 1
+            else:
+                expected[contig, cut, strand] += 1
+        off, inside = lost(part, lengths, blacklist)
+        told_off, told_bad = told_off + off, told_bad + inside
+    assert (told_off, told_bad) == (n_off, n_bad)
+    usual, shifted_cuts.PIECE = shifted_cuts.PIECE, piece
+    try:
+        pieces = list(cuts.pieces())
+    finally:
+        shifted_cuts.PIECE = usual
+    in_order = [(c, int(key) // 2, int(key) % 2) for c, (keys, _) in pieces for key in keys]
+    assert in_order == sorted(set(in_order))
+    counts = [int(n) for _, (_, each) in pieces for n in each]
+    assert dict(zip(in_order, counts, strict=True)) == expected
+    keys, counts_there = cuts.between(0, start, start + width)
+    assert {
+        (0, int(key) // 2, int(key) % 2): int(n) for key, n in zip(keys, counts_there, strict=True)
+    } == {
+        site: n for site, n in expected.items() if site[0] == 0 and start <= site[1] < start + width
+    }
