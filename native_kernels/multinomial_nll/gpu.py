@@ -6,6 +6,8 @@ Profiles are (B, T, S, P) with any strides. A group is what shares one distribut
 strands of a task if they are joint (G = 1), else each strand (G = S, and one inner strand).
 """
 
+import math
+
 import torch
 import triton
 import triton.language as tl
@@ -40,6 +42,7 @@ def forward(
         return loss, total_loss, top, log_mass, total
     block_T, block_L = _tile(logits, L)
     blocks = triton.cdiv(T, block_T)
+    steps = _Steps(joint, L, logits, counts, logits if bias is None else bias)
     _forward_kernel[(B * G * blocks,)](
         logits[..., start : start + L],
         counts,
@@ -52,17 +55,18 @@ def forward(
         total,
         T,
         inner,
-        L,
+        L // steps.align,
         G,
         blocks,
-        *_strides(logits, joint),
-        *_strides(counts, joint),
-        *_strides(logits if bias is None else bias, joint),
+        *steps.of(logits),
+        *steps.of(counts),
+        *steps.of(logits if bias is None else bias),
         HAS_BIAS=bias is not None,
         HAS_PREDICTED=predicted is not None,
         LOG_COUNTS=log_counts,
         PER_PROFILE=per_profile,
         CONSTANT=constant,
+        ALIGN=steps.align,
         BLOCK_T=block_T,
         BLOCK_L=block_L,
         num_warps=WARPS,
@@ -97,9 +101,12 @@ def backward(
     sum_tasks = need_bias and bias is not None and bias.shape[1] == 1
     sums = logits.new_empty((B, S, L) if sum_tasks else (0,), dtype=torch.float32)
     block_T, block_L = _tile(logits, P)
-    if sum_tasks:
-        block_L = min(block_L, 128)  # regions x bp must fill the device without the tasks
+    if sum_tasks and logits.stride(3) == 1:  # regions x bp must fill the device without tasks
+        tasks = triton.next_power_of_2(T)
+        block_L = min(triton.next_power_of_2(P), max(64, TILE // tasks))
+        block_T = min(tasks, TILE // block_L)
     span_T = T if sum_tasks else block_T
+    steps = _Steps(joint, L, logits, counts, logits if bias is None else bias, dlogits, P, start)
     blocks_T, blocks_L = triton.cdiv(T, span_T), triton.cdiv(P, block_L)
     _backward_kernel[(B * S * blocks_T * blocks_L,)](
         dloss.contiguous(),
@@ -116,22 +123,23 @@ def backward(
         dpredicted,
         T,
         inner,
-        P,
-        L,
-        start,
+        P // steps.align,
+        L // steps.align,
+        start // steps.align,
         G,
         span_T,
         blocks_T,
         blocks_L,
-        *_strides(logits, joint),
-        *_strides(counts, joint),
-        *_strides(logits if bias is None else bias, joint),
-        *_strides(dlogits, joint),
+        *steps.of(logits),
+        *steps.of(counts),
+        *steps.of(logits if bias is None else bias),
+        *steps.of(dlogits),
         HAS_BIAS=bias is not None,
         HAS_PREDICTED=predicted is not None,
         LOG_COUNTS=log_counts,
         PER_PROFILE=per_profile,
         SUM_TASKS=sum_tasks,
+        ALIGN=steps.align,
         BLOCK_T=block_T,
         BLOCK_L=block_L,
         num_warps=WARPS,
@@ -142,25 +150,49 @@ def backward(
     return dlogits, dbias, dpredicted
 
 
-def _strides(profiles: Tensor, joint: bool) -> tuple[int, ...]:  # noqa: FBT001
-    """Steps of region, task, group, inner strand and position; 0 along what is shared."""
-    b, t, s, p = (
-        step if size > 1 else 0
-        for step, size in zip(profiles.stride(), profiles.shape, strict=True)
-    )
-    p = profiles.stride(-1)
-    return (b, t, 0, s, p) if joint else (b, t, s, 0, p)
+class _Steps:
+    """Strides as the kernels take them: in units of `align` elements, which divides all of them.
+
+    A compiler that knows the unit loads up to 16 bytes at a time. `align` is above 1 only where
+    every tensor is dense along positions.
+    """
+
+    def __init__(self, joint: bool, *profiles_and_lengths: Tensor | int) -> None:  # noqa: FBT001
+        self.joint = joint
+        self.align = 1
+        units = [8]
+        for one in profiles_and_lengths:
+            if isinstance(one, int):
+                units.append(one)
+            elif one.stride(3) != 1:
+                return
+            else:
+                units += [step for step in _leading(one) if step]
+        self.align = math.gcd(*units)
+
+    def of(self, profiles: Tensor) -> tuple[int, ...]:
+        """Steps of region, task, group and inner strand in units, and of position in elements."""
+        b, t, s = (step // self.align for step in _leading(profiles))
+        return (b, t, 0, s, profiles.stride(3)) if self.joint else (b, t, s, 0, profiles.stride(3))
+
+
+def _leading(profiles: Tensor) -> list[int]:
+    """Strides of region, task and strand; 0 along what is shared."""
+    return [profiles.stride(i) if profiles.shape[i] > 1 else 0 for i in range(3)]
 
 
 def _tile(profiles: Tensor, length: int) -> tuple[int, int]:
-    """Tasks and positions of a program's tile: long along the axis that is dense in memory."""
+    """Tasks and positions of a program's tile: long along the axis that is dense in memory.
+
+    No size of it depends on the number of regions.
+    """
     tasks = triton.next_power_of_2(profiles.shape[1])
     length = triton.next_power_of_2(max(length, 1))
     if profiles.stride(3) == 1 or profiles.stride(1) != 1:
         block_L = min(length, 1024)
         return min(tasks, TILE // block_L), block_L
-    block_T = min(tasks, 64)
-    return block_T, min(length, TILE // block_T)
+    block_T = min(tasks, 32)  # counts are dense along the other axis: a square serves both
+    return block_T, min(length, 32)
 
 
 @triton.jit
@@ -223,6 +255,7 @@ def _forward_kernel(
     LOG_COUNTS: tl.constexpr,
     PER_PROFILE: tl.constexpr,
     CONSTANT: tl.constexpr,
+    ALIGN: tl.constexpr,
     BLOCK_T: tl.constexpr,
     BLOCK_L: tl.constexpr,
 ):
@@ -233,9 +266,10 @@ def _forward_kernel(
     g = program // blocks % G
     t = block * BLOCK_T + tl.arange(0, BLOCK_T)  # int64, as all that follows from it
     in_T = t < T
-    x_ptr += b * x_b + g * x_g
-    y_ptr += b * y_b + g * y_g
-    bias_ptr += b * bias_b + g * bias_g
+    L *= ALIGN
+    x_ptr += (b * x_b + g * x_g) * ALIGN
+    y_ptr += (b * y_b + g * y_g) * ALIGN
+    bias_ptr += (b * bias_b + g * bias_g) * ALIGN
 
     top = tl.full([BLOCK_T], float("-inf"), tl.float32)
     mass = tl.zeros([BLOCK_T], tl.float32)  # sum of exp(x - top)
@@ -247,12 +281,12 @@ def _forward_kernel(
         for first in range(0, L, BLOCK_L):
             w = first + tl.arange(0, BLOCK_L).to(tl.int64)
             inside = in_T[:, None] & (w < L)[None, :]
-            x_at = s64 * x_s + t[:, None] * x_t + w[None, :] * x_l
-            y_at = s64 * y_s + t[:, None] * y_t + w[None, :] * y_l
+            x_at = (s64 * x_s + t[:, None] * x_t) * ALIGN + w[None, :] * x_l
+            y_at = (s64 * y_s + t[:, None] * y_t) * ALIGN + w[None, :] * y_l
             x = tl.load(x_ptr + x_at, mask=inside, other=float("-inf")).to(tl.float32)
             y = tl.load(y_ptr + y_at, mask=inside, other=0).to(tl.float32)
             if HAS_BIAS:
-                bias_at = s64 * bias_s + t[:, None] * bias_t + w[None, :] * bias_l
+                bias_at = (s64 * bias_s + t[:, None] * bias_t) * ALIGN + w[None, :] * bias_l
                 x += tl.load(bias_ptr + bias_at, mask=inside, other=0).to(tl.float32)
             new_top = tl.maximum(top, tl.max(x, axis=1))
             level = tl.where(new_top == float("-inf"), 0.0, new_top)
@@ -333,6 +367,7 @@ def _backward_kernel(
     LOG_COUNTS: tl.constexpr,
     PER_PROFILE: tl.constexpr,
     SUM_TASKS: tl.constexpr,
+    ALIGN: tl.constexpr,
     BLOCK_T: tl.constexpr,
     BLOCK_L: tl.constexpr,
 ):
@@ -347,13 +382,15 @@ def _backward_kernel(
     b = program // blocks_L // blocks_T // (S * G)
     g = strand % G
     s = strand // G
+    P *= ALIGN
+    L *= ALIGN
     q = block_L * BLOCK_L + tl.arange(0, BLOCK_L)  # position of the logits
-    w = q - start  # of the window
+    w = q - start * ALIGN  # of the window
     in_L = (w >= 0) & (w < L)
-    x_ptr += b * x_b + g * x_g + s * x_s
-    y_ptr += b * y_b + g * y_g + s * y_s
-    bias_ptr += b * bias_b + g * bias_g + s * bias_s
-    dx_ptr += b * dx_b + g * dx_g + s * dx_s
+    x_ptr += (b * x_b + g * x_g + s * x_s) * ALIGN
+    y_ptr += (b * y_b + g * y_g + s * y_s) * ALIGN
+    bias_ptr += (b * bias_b + g * bias_g + s * bias_s) * ALIGN
+    dx_ptr += (b * dx_b + g * dx_g + s * dx_s) * ALIGN
 
     sums = tl.zeros([BLOCK_L], tl.float32)
     for first in range(0, span_T, BLOCK_T):
@@ -369,17 +406,17 @@ def _backward_kernel(
         live = (total > 0) & (top > float("-inf"))
         level = tl.where(live, top, 0.0)
         inside = in_T[:, None] & in_L[None, :]
-        x_at = t[:, None] * x_t + q[None, :] * x_l
-        y_at = t[:, None] * y_t + w[None, :] * y_l
+        x_at = t[:, None] * x_t * ALIGN + q[None, :] * x_l
+        y_at = t[:, None] * y_t * ALIGN + w[None, :] * y_l
         x = tl.load(x_ptr + x_at, mask=inside, other=float("-inf")).to(tl.float32)
         y = tl.load(y_ptr + y_at, mask=inside, other=0).to(tl.float32)
         if HAS_BIAS:
-            bias_at = t[:, None] * bias_t + w[None, :] * bias_l
+            bias_at = t[:, None] * bias_t * ALIGN + w[None, :] * bias_l
             x += tl.load(bias_ptr + bias_at, mask=inside, other=0).to(tl.float32)
         p = tl.exp(x - level[:, None] - log_mass[:, None])
         dx = scale[:, None] * (total[:, None] * p - y)
         dx = tl.where(live[:, None] & inside, dx, 0.0)
-        dx_at = t[:, None] * dx_t + q[None, :] * dx_l
+        dx_at = t[:, None] * dx_t * ALIGN + q[None, :] * dx_l
         written = in_T[:, None] & (q < P)[None, :]
         tl.store(dx_ptr + dx_at, dx.to(dx_ptr.dtype.element_ty), mask=written)
         if SUM_TASKS:
