@@ -8,11 +8,17 @@ if TYPE_CHECKING:
     from kmerengine._count import count, count_sequences
     from kmerengine._cuts import cuts
     from kmerengine._profiles import profiles
+    from kmerengine._scan import scan
     from kmerengine._vocab import vocab
     from kmerengine.counts import KmerCounts
     from kmerengine.cut_track import CutTrack
     from kmerengine.errors import InputError
     from kmerengine.io.bindvae import read_id_lists, read_vocabulary
+    from kmerengine.io.fimo import read_fimo
+    from kmerengine.io.meme import write_meme
+    from kmerengine.io.motif_files import read_motifs
+    from kmerengine.motif_hits import MotifHits
+    from kmerengine.motifs import Motif
     from kmerengine.simulators.koo import simulate_koo
     from kmerengine.simulators.peaks import simulate_peaks
     from kmerengine.total_counts import KmerTotals
@@ -23,16 +29,22 @@ __all__ = [
     "InputError",
     "KmerCounts",
     "KmerTotals",
+    "Motif",
+    "MotifHits",
     "Vocabulary",
     "count",
     "count_sequences",
     "cuts",
     "profiles",
+    "read_fimo",
     "read_id_lists",
+    "read_motifs",
     "read_vocabulary",
+    "scan",
     "simulate_koo",
     "simulate_peaks",
     "vocab",
+    "write_meme",
 ]
 
 __getattr__ = lazily(
@@ -42,15 +54,21 @@ __getattr__ = lazily(
         "InputError": "kmerengine.errors",
         "KmerCounts": "kmerengine.counts",
         "KmerTotals": "kmerengine.total_counts",
+        "Motif": "kmerengine.motifs",
+        "MotifHits": "kmerengine.motif_hits",
         "Vocabulary": "kmerengine.vocabulary",
         "count": "kmerengine._count",
         "count_sequences": "kmerengine._count",
         "cuts": "kmerengine._cuts",
         "profiles": "kmerengine._profiles",
+        "read_fimo": "kmerengine.io.fimo",
         "read_id_lists": "kmerengine.io.bindvae",
+        "read_motifs": "kmerengine.io.motif_files",
         "read_vocabulary": "kmerengine.io.bindvae",
+        "scan": "kmerengine._scan",
         "simulate_koo": "kmerengine.simulators.koo",
         "simulate_peaks": "kmerengine.simulators.peaks",
         "vocab": "kmerengine._vocab",
+        "write_meme": "kmerengine.io.meme",
     },
 )

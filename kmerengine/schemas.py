@@ -24,9 +24,14 @@ FEATURES = "kmerengine.features"  # gapped features per region (--materialize)
 KMER_TOTALS = "kmerengine.kmer_totals"  # exact words of a whole genome or set of sequences
 FEATURE_TOTALS = "kmerengine.feature_totals"  # gapped features of the same
 CUTS = "kmerengine.cuts"  # Tn5 cut sites per base, strand and sample
+MOTIF_HITS = "kmerengine.motif_hits"  # motif instances
 VOCABULARY = "kmerengine.vocabulary"  # the features themselves
 SEQUENCES = "kmerengine.simulated.sequences"  # labelled sequences
 EMBEDDED = "kmerengine.simulated.embedded"  # the motifs in them
+SITES = "kmerengine.simulated.sites"  # motifs in a genome, and where they are bound
+PEAKS = "kmerengine.simulated.peaks"  # peaks with their expected cuts
+CELL_TYPES = "kmerengine.simulated.cell_types"  # activity of each factor
+SAMPLING = "kmerengine.simulated.sampling"  # how well bound sites can be told from others
 
 
 def _column(name: str, kind: pa.DataType, *, nullable: bool = False) -> pa.Field:
@@ -86,6 +91,34 @@ def cuts_schema() -> pa.Schema:
     )
 
 
+def hits_schema(
+    *, q: bool = False, sequence: bool = False, region: bool = False, alt_name: bool = False
+) -> pa.Schema:
+    """Motif instances, sorted by contig (in the genome's order) or region, start and motif."""
+    further = {
+        "q": (q, pa.float64()),  # lowest false discovery rate at which it is called
+        "region": (region, pa.int64()),  # 0-based row of the region in its file
+        "sequence": (sequence, pa.string()),  # the bases matched, on the motif's strand
+        "alt_name": (alt_name, pa.string()),  # the motif's second name
+    }
+    return pa.schema(
+        [
+            _column("chrom", pa.dictionary(pa.int32(), pa.string())),
+            _column("start", pa.int64()),  # bp, 0-based
+            _column("end", pa.int64()),  # bp, exclusive
+            _column("motif", pa.dictionary(pa.int32(), pa.string())),
+            _column("score", pa.float64()),  # bits
+            _column("strand", pa.dictionary(pa.int8(), pa.string())),  # + - of the motif
+            _column("p", pa.float64()),  # chance of the score or more at one random place
+            *(
+                _column(name, kind, nullable=True)
+                for name, (wanted, kind) in further.items()
+                if wanted
+            ),
+        ]
+    )
+
+
 def vocabulary_schema() -> pa.Schema:
     """One row per feature, in order: id (0-based), word with N for a wildcard, wildcards."""
     return pa.schema(
@@ -120,6 +153,56 @@ def embedded_schema() -> pa.Schema:
             _column("strand", pa.dictionary(pa.int8(), pa.string())),  # + -
         ]
     )
+
+
+def sites_schema() -> pa.Schema:
+    """Motifs of a simulated genome, by contig and start; lists go by the document's cell types."""
+    return pa.schema(
+        [
+            _column("chrom", pa.dictionary(pa.int32(), pa.string())),
+            _column("start", pa.int64()),  # bp, 0-based
+            _column("end", pa.int64()),  # bp, exclusive
+            _column("strand", pa.dictionary(pa.int8(), pa.string())),  # + -
+            _column("motif", pa.dictionary(pa.int8(), pa.string())),
+            _column("role", pa.dictionary(pa.int8(), pa.string())),  # pioneer tf cofactor decoy
+            _column("open", pa.bool_()),
+            _column("cofactor", pa.bool_()),  # a co-factor's motif lies beside it
+            _column("bound", pa.bool_()),  # in the cell types that have the factor
+            _column("peak", pa.int64(), nullable=True),  # row of the peaks
+            _column("of", pa.int64(), nullable=True),  # a co-factor's: row of the site it is for
+            _column("footprint", _list_of(pa.float32())),  # share of cuts kept off; 0: not bound
+        ]
+    )
+
+
+def simulated_peaks_schema() -> pa.Schema:
+    """Simulated peaks; lists go by the document's cell types."""
+    return pa.schema(
+        [
+            *REGION_COLUMNS,
+            _column("summit", pa.int64()),  # bp, 0-based
+            _column("pioneer", pa.dictionary(pa.int8(), pa.string())),
+            _column("accessibility", _list_of(pa.float32())),  # over that of closed DNA
+            _column("expected", _list_of(pa.float32())),  # cuts in 250 bp around the summit
+        ]
+    )
+
+
+def cell_types_schema() -> pa.Schema:
+    """Factors of each simulated cell type."""
+    return pa.schema(
+        [
+            _column("cell_type", pa.dictionary(pa.int32(), pa.string())),
+            _column("motif", pa.dictionary(pa.int8(), pa.string())),
+            _column("activity", pa.float32()),  # 0 to 1; 0 where the factor is not there
+            _column("footprint", pa.float32()),  # share of cuts that it keeps off where bound
+        ]
+    )
+
+
+def sampling_schema() -> pa.Schema:
+    """The best auROC of bound against unbound sites, by how the unbound ones are sampled."""
+    return pa.schema([_column("setting", pa.string()), _column("bayes_auroc", pa.float64())])
 
 
 def provenance(command: str, inputs: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:
