@@ -20,6 +20,7 @@ test: $(VENV)/test.stamp
 
 bench: $(VENV)/bench.stamp
 	$(BIN)/python -m bench.count
+	$(BIN)/python -m bench.cuts
 	$(BIN)/python -m bench.table
 	-$(BIN)/python -m bench.targets
 
@@ -41,7 +42,8 @@ $(VENV)/test.stamp: pyproject.toml constraints.txt | $(VENV)/made.stamp
 	$(PIP) -e '.[test]'
 	touch $(VENV)/base.stamp $@
 
-# scikit-learn is a peer; kmc and jellyfish are too, from the system's packages, if they are there.
+# scikit-learn and bam2bw are peers; kmc, jellyfish, samtools and bedtools are too, from the system's
+# packages, if they are there.
 $(VENV)/bench.stamp: pyproject.toml constraints.txt | $(VENV)/made.stamp
-	$(PIP) -e . scikit-learn
+	$(PIP) -e . scikit-learn bam2bw
 	touch $(VENV)/base.stamp $@

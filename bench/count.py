@@ -5,17 +5,16 @@
 Caches are warm and the index of the genome exists, since every provider runs once before.
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from bench import peers
+from bench.command import main
 from bench.data import BIG, REGION
 from bench.expected import count_windows, expected_counts
-from bench.harness import BenchError, Case, Facts, Provider, run
+from bench.harness import Case, Facts, Provider
 from bench.machine import package_version
 from bench.observe import observe_features, observe_regions, observe_totals
 
@@ -135,38 +134,5 @@ CASES = [
 ]
 
 
-def select(cases: Sequence[Case], names: Sequence[str], providers: Sequence[str]) -> list[Case]:
-    """The cases named, with the providers named; all where none is."""
-    return [
-        replace(case, providers=[p for p in case.providers if not providers or p.name in providers])
-        for case in cases
-        if not names or case.name in names
-    ]
-
-
-def main() -> None:
-    """Read the options and run."""
-    parser = argparse.ArgumentParser(prog="bench.count", description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=3, help="timed runs of each (default 3)")
-    parser.add_argument("--case", action="append", default=[], metavar="NAME")
-    parser.add_argument("--provider", action="append", default=[], metavar="NAME")
-    parser.add_argument("--list", action="store_true", help="show cases and providers")
-    options = parser.parse_args()
-    known = {case.name for case in CASES} | {p.name for case in CASES for p in case.providers}
-    if strangers := {*options.case, *options.provider} - known:
-        parser.error(f"unknown: {', '.join(sorted(strangers))}; see --list")
-    if options.repeats < 1:
-        parser.error("--repeats must be at least 1")
-    chosen = select(CASES, options.case, options.provider)
-    if options.list:
-        for case in chosen:
-            print(f"{case.name}: {', '.join(provider.name for provider in case.providers)}")
-        return
-    try:
-        run("count", chosen, repeats=options.repeats)
-    except BenchError as error:
-        sys.exit(str(error))
-
-
 if __name__ == "__main__":
-    main()
+    main("count", __doc__, CASES)

@@ -260,6 +260,11 @@ def read_rows(path: Path) -> list[Row]:
     return json.loads(path.read_text()) if path.exists() else []
 
 
+def read_all(results: Path = RESULTS) -> list[Row]:
+    """The rows of all results files."""
+    return [row for path in sorted(results.glob("*.json")) for row in read_rows(path)]
+
+
 def append_rows(path: Path, rows: Sequence[Row]) -> None:
     """Add rows to a results file, which is a JSON list with one row to a line."""
     path.parent.mkdir(parents=True, exist_ok=True)

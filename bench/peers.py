@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
+from bench.cut_facts import observe_bedgraph, observe_bigwigs
 from bench.harness import Facts, Provider
 from bench.machine import package_version
+from bench.reads import PairedReads
 
 THREADS = 2
 COMPLEMENT = str.maketrans("ACGT", "TGCA")
@@ -100,12 +102,74 @@ def scikit_learn(genome: Fasta, bed: Callable[[], Path]) -> Provider:
     )
 
 
+def figwig(reads: PairedReads, kind: str) -> Provider:
+    """figwig's bam2bw, with as many threads as all others."""
+    both = kind == "bigWig"
+
+    def command(output: Path) -> list[str]:
+        options = ["-s", str(reads.sizes()), "-p", str(THREADS), "-n", str(output / "out")]
+        tool = [sys.executable, "-m", "figwig", "bam2bw", *(["-u"] if both else [])]
+        return [*tool, *options, str(reads.write())]
+
+    def observe(output: Path, _: str) -> Facts:
+        names = ["out.bw"] if both else ["out.+.bw", "out.-.bw"]
+        return observe_bigwigs(*(output / name for name in names))
+
+    return Provider(
+        name=f"figwig ({kind})",
+        command=command,
+        observe=observe,
+        version=lambda: package_version("figwig"),
+    )
+
+
+def bam2bw(reads: PairedReads) -> Provider:
+    """bam2bw, figwig's elder: pysam and pyBigWig, one thread."""
+
+    def command(output: Path) -> list[str]:
+        tool = str(Path(sys.executable).with_name("bam2bw"))
+        options = ["-u", "-s", str(reads.sizes()), "-n", str(output / "out")]
+        return [tool, *options, str(reads.write())]
+
+    return Provider(
+        name="bam2bw (bigWig)",
+        command=command,
+        observe=lambda output, _: observe_bigwigs(output / "out.bw"),
+        version=lambda: package_version("bam2bw"),
+        runs=1,
+    )
+
+
+def bedtools(reads: PairedReads) -> Provider:
+    """Coverage of 5' ends as bedGraph; a bigWig would take another tool."""
+    return Provider(
+        name="bedtools (genomecov -5, bedGraph)",
+        command=lambda output: [
+            *("sh", "-c", 'exec bedtools genomecov -5 -bg -ibam "$0" > "$1"'),
+            *(str(reads.write()), str(output / "out.bedgraph")),
+        ],
+        observe=lambda output, _: observe_bedgraph(output / "out.bedgraph"),
+        version=lambda: _tool_version("bedtools", r"v(\d\S+)", "--version"),
+        runs=1,
+    )
+
+
+def samtools(reads: PairedReads) -> Provider:
+    """Reads and counts records: what inflating the file takes."""
+    return Provider(
+        name="samtools (view -c, reads only)",
+        command=lambda _: ["samtools", "view", "-c", "-@", str(THREADS - 1), str(reads.write())],
+        observe=lambda _, stdout: {"reads": int(stdout)},
+        version=lambda: _tool_version("samtools", r"samtools (\d\S*)", "--version"),
+    )
+
+
 @cache
 def _tool_version(tool: str, pattern: str, *arguments: str) -> str | None:
     """What the tool says its version is, or None if it is not on the path."""
     if shutil.which(tool) is None:
         return None
-    done = subprocess.run([tool, *arguments], capture_output=True, text=True, check=False)
+    done = subprocess.run([tool, *arguments], capture_output=True, errors="replace", check=False)
     found = re.search(pattern, done.stdout + done.stderr)
     return found[1] if found else "unknown"
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-from bench.harness import RESULTS, Row, newest_rows, read_rows
+from bench.harness import RESULTS, Row, newest_rows, read_all
 from bench.machine import ROOT
 
 README = ROOT / "README.md"
@@ -87,7 +87,7 @@ def put_table(readme: str, table: str) -> str:
 
 def read_table(results: Path = RESULTS) -> str:
     """The table of all result files."""
-    return make_table([row for path in sorted(results.glob("*.json")) for row in read_rows(path)])
+    return make_table(read_all(results))
 
 
 def main() -> int:

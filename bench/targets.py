@@ -4,9 +4,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.harness import RESULTS, Row, newest_rows, read_rows
+from bench.harness import Row, newest_rows, read_all
 
 ENGINE = "kmerengine"
+TO_PARQUET, TO_BIGWIG = "kmerengine (Parquet, by strand)", "kmerengine (bigWig)"
+FIGWIG = "figwig (bigWig)"
 ALONE = "kmerengine, counting alone"
 MB = 1_000_000
 GB = 1_000 * MB
@@ -39,6 +41,20 @@ TARGETS = [
     Target(case="totals-12", figure="p50", limit=1 / 2.5, against=("totals-12", "KMC")),
     Target(case="totals-21", figure="p50", limit=1 / 1.5, against=("totals-21", "KMC")),
     Target(case="totals-21", figure="peak_rss_bytes", limit=4 * GB),
+    *(
+        Target(case=case, figure="p50", limit=limit, provider=provider, against=(case, FIGWIG))
+        for case, provider, limit in [
+            ("cuts-4M", TO_PARQUET, 1.15),
+            ("cuts-4M", TO_BIGWIG, 1.15),
+            ("cuts-20M", TO_PARQUET, 1),
+        ]
+    ),
+    *(
+        Target(case=case, figure="peak_rss_bytes", limit=500 * MB, provider=provider)
+        for case in ("cuts-4M", "cuts-20M")
+        for provider in (TO_PARQUET, TO_BIGWIG)
+    ),
+    Target(case="profiles", figure="p50", limit=1),
 ]
 
 
@@ -63,11 +79,11 @@ def main(rows: Sequence[Row]) -> int:
         of = f" over {target.against[1]}'s of {target.against[0]}" if target.against else ""
         sign = ">=" if target.at_least else "<="
         shown = "" if value is None else f" {value:.4g}"
-        print(
-            f"{verdict}: {target.case}, {target.figure}{of}{shown}, asked {sign} {target.limit:.4g}"
-        )
+        by = "" if target.provider == ENGINE else f" of {target.provider}"
+        asked = f"asked {sign} {target.limit:.4g}"
+        print(f"{verdict}: {target.case}, {target.figure}{by}{of}{shown}, {asked}")
     return int("missed" in verdicts)
 
 
 if __name__ == "__main__":
-    sys.exit(main(read_rows(RESULTS / "count.json")))
+    sys.exit(main(read_all()))
