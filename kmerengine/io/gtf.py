@@ -88,18 +88,16 @@ def read_features(
     for first, block in text_blocks(path, "a GTF or GFF3 file"):
         for number, line in enumerate(block.split("\n"), first):
             columns = line.split("\t")
-            if len(columns) != 9:
-                if line.startswith(("##FASTA", ">")):
-                    return
+            if line.startswith(("##FASTA", ">")):
+                return
+            if line.startswith("#"):
+                continue
+            if len(columns) == 8:
+                columns.append("")  # attributes may be missing
+            elif len(columns) != 9:
                 if _is_passed_over(line):
                     continue
-                if len(columns) != 8:  # attributes may be missing
-                    raise InputError(f"{path}: line {number}: {_misses_columns(line, columns)}")
-                columns.append("")
-            elif line[0] in "#>":
-                if line[0] == ">":
-                    return
-                continue
+                raise InputError(f"{path}: line {number}: {_misses_columns(line, columns)}")
             kind = columns[2]
             if seen is not None:
                 seen[kind] += 1
@@ -112,7 +110,7 @@ def read_features(
 
 def _is_passed_over(line: str) -> bool:
     words = line.split(maxsplit=1)
-    return not words or line[0] == "#" or words[0] in ("track", "browser")
+    return not words or words[0] in ("track", "browser")
 
 
 def _misses_columns(line: str, columns: list[str]) -> str:
