@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kmerengine.io.motif_files import read_motifs
     from kmerengine.motif_hits import MotifHits
     from kmerengine.motifs import Motif
+    from kmerengine.simulators.atac import simulate_atac
     from kmerengine.simulators.koo import simulate_koo
     from kmerengine.simulators.peaks import simulate_peaks
     from kmerengine.total_counts import KmerTotals
@@ -41,6 +42,7 @@ __all__ = [
     "read_motifs",
     "read_vocabulary",
     "scan",
+    "simulate_atac",
     "simulate_koo",
     "simulate_peaks",
     "vocab",
@@ -66,6 +68,7 @@ __getattr__ = lazily(
         "read_motifs": "kmerengine.io.motif_files",
         "read_vocabulary": "kmerengine.io.bindvae",
         "scan": "kmerengine._scan",
+        "simulate_atac": "kmerengine.simulators.atac",
         "simulate_koo": "kmerengine.simulators.koo",
         "simulate_peaks": "kmerengine.simulators.peaks",
         "vocab": "kmerengine._vocab",

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic
-from kmerengine.simulators.sequences import IUPAC
+from kmerengine.simulators.sequences import IUPAC, wrapped
 
 # Consensus sequences; a planted motif takes each of a letter's bases with equal probability.
 MOTIFS = {
@@ -26,7 +26,6 @@ MOTIFS = {
 
 NAMES = ("genome.*", "peaks.*", "motif_instances.*")  # in the folder: files, indexes, their counts
 
-_LINE = 60  # bases per line of the FASTA file
 _PEAK = (200, 500)  # bp, shortest and longest
 _REACH = 75  # bp; motifs lie within this distance of the summit
 _MARGIN = 25  # bp; a peak keeps this distance from the ends of its slot
@@ -114,7 +113,7 @@ def simulate_peaks(
                     for row in _plant(letters, summit, motifs_per_peak, rng):
                         instances.write(f"{name}\t{row}\n")
                 n_done += n_here
-                genome.write(f">{name}\n".encode() + _wrapped(letters))
+                genome.write(f">{name}\n".encode() + wrapped(letters))
     return _paths(output)
 
 
@@ -197,12 +196,3 @@ def _plant(letters: _Letters, summit: int, n_motifs: int, rng: np.random.Generat
         letters[start : start + len(site)] = np.frombuffer(site.encode(), np.uint8)
         rows.append(f"{start}\t{start + len(site)}\t{name}\t0\t{strand}")
     return rows
-
-
-def _wrapped(letters: _Letters) -> bytes:
-    """Lines of 60 bases, the last one shorter."""
-    full = len(letters) // _LINE * _LINE
-    lines = np.full((full // _LINE, _LINE + 1), ord("\n"), np.uint8)
-    lines[:, :_LINE] = letters[:full].reshape(-1, _LINE)
-    rest = letters[full:].tobytes()
-    return lines.tobytes() + (rest + b"\n" if rest else b"")

@@ -24,6 +24,7 @@ IUPAC = {
 LETTERS = np.frombuffer(b"ACGT", np.uint8)
 SPLITS = ("train", "valid", "test")
 
+_LINE = 60  # bases per line of a genome
 _BATCH = 8192  # rows of a table written at a time
 
 
@@ -72,7 +73,8 @@ def draw_bases(probabilities: npt.ArrayLike, shape: Any, rng: np.random.Generato
     """Independent bases of one distribution over A C G T."""
     below = np.cumsum(np.asarray(probabilities, np.float64))[:3]
     # float32 draws hold 24 bits, far finer than any probability here
-    return np.searchsorted(below, rng.random(shape, np.float32), "right").astype(np.uint8)
+    codes: Codes = np.searchsorted(below, rng.random(shape, np.float32), "right").astype(np.uint8)
+    return codes
 
 
 def draw_sites(matrix: Matrix, n: int, rng: np.random.Generator) -> Codes:
@@ -81,7 +83,8 @@ def draw_sites(matrix: Matrix, n: int, rng: np.random.Generator) -> Codes:
     drawn = (rng.random((n, len(matrix)))[:, :, None] >= below).sum(axis=2)
     # of a column whose probabilities add up to a hair less than 1
     most = 3 - np.argmax(matrix[:, ::-1] > 0, axis=1)
-    return np.minimum(drawn, most).astype(np.uint8)
+    codes: Codes = np.minimum(drawn, most).astype(np.uint8)
+    return codes
 
 
 def embed(codes: Codes, sites: Embedded, motifs: list[Matrix], rng: np.random.Generator) -> None:
@@ -121,6 +124,15 @@ def write_fasta(path: Path, names: list[str], codes: Codes) -> None:
             file.write(b">%b\n%b\n" % (name.encode(), letters.tobytes()))
 
 
+def wrapped(letters: Codes) -> bytes:
+    """Lines of 60 bases, the last one shorter."""
+    full = len(letters) // _LINE * _LINE
+    lines = np.full((full // _LINE, _LINE + 1), ord("\n"), np.uint8)
+    lines[:, :_LINE] = letters[:full].reshape(-1, _LINE)
+    rest = letters[full:].tobytes()
+    return lines.tobytes() + (rest + b"\n" if rest else b"")
+
+
 def write_table(path: Path, schema: pa.Schema, columns: list[Any], about: dict[str, Any]) -> None:
     """A Parquet file of whole columns that carries `about`."""
     schema = schemas.with_metadata(schema, about)
@@ -135,8 +147,7 @@ def write_table(path: Path, schema: pa.Schema, columns: list[Any], about: dict[s
 
 def categories(numbers: npt.NDArray[np.integer[Any]], names: list[str]) -> pa.Array:
     """Numbers of `names` as a dictionary column; a negative number is null."""
-    kind = np.int8 if len(names) < 128 else np.int32
-    indices = pa.array(numbers.astype(kind), mask=numbers < 0)
+    indices = pa.array(numbers.astype(np.int32), mask=numbers < 0)
     return pa.DictionaryArray.from_arrays(indices, pa.array(names, pa.string()))
 
 
@@ -190,6 +201,10 @@ def check_ranges(limits: dict[str, tuple[float, float, float]]) -> None:
 
 def _as(kind: pa.DataType, column: Any) -> pa.Array:
     array = column if isinstance(column, pa.Array) else pa.array(column)
+    if pa.types.is_dictionary(kind):
+        return pa.DictionaryArray.from_arrays(
+            array.indices.cast(kind.index_type), array.dictionary.cast(kind.value_type)
+        )
     return array if array.type.equals(kind) else array.cast(kind)
 
 

@@ -5,6 +5,7 @@ from importlib import import_module
 import click
 
 COMMANDS = {
+    "atac": "An ATAC-seq experiment of several cell types.",
     "koo": "Sequences with motifs of 12 transcription factors (Koo and Eddy).",
     "peaks": "A small genome with planted motifs and peaks.",
 }
