@@ -8,8 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-from pyarrow import csv
 
 from kmerengine.io.bigwig import Floats, Ints, Run, cut_runs
 from kmerengine.io.compressed import BGZF_END
@@ -18,8 +16,6 @@ from kmerengine.parallel import in_order
 SUFFIXES = (".bedgraph", ".bedGraph", ".bg")  # .gz may follow
 BLOCK_BYTES = 65_280  # of text in a bgzip block, as bgzip has
 LEVEL = 1  # of libdeflate: 8 M lines in 0.9 s and 44 MB; 6 takes 3.5 s for 39 MB
-
-PLAIN = csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
 
 
 def write_bedgraph(
@@ -66,10 +62,12 @@ def write_bedgraph(
 
 
 def _lines(name: str, positions: Ints, values: Floats) -> bytes:
+    from pyarrow import csv  # not at the start of every command
+
     apart = (np.diff(positions) != 1) | (values[1:] != values[:-1])
     first = np.concatenate([[0], np.flatnonzero(apart) + 1])
     last = np.concatenate([first[1:], [len(positions)]]) - 1
-    few = pc.dictionary_encode(pa.array(values[first]))  # counts have few distinct values
+    few = pa.array(values[first]).dictionary_encode()  # counts have few distinct values
     words = [np.format_float_positional(v, trim="-") for v in few.dictionary.to_numpy()]
     table = pa.table(
         {
@@ -82,7 +80,8 @@ def _lines(name: str, positions: Ints, values: Floats) -> bytes:
         }
     )
     text = BytesIO()
-    csv.write_csv(table, text, PLAIN)
+    plain = csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
+    csv.write_csv(table, text, plain)
     return text.getvalue()
 
 
