@@ -8,9 +8,11 @@ if TYPE_CHECKING:
     from kmerengine._count import count, count_sequences
     from kmerengine._cuts import cuts
     from kmerengine._profiles import profiles
+    from kmerengine._qc import QualityReport, qc
     from kmerengine._scan import scan
     from kmerengine._vocab import vocab
     from kmerengine.counts import KmerCounts
+    from kmerengine.cut_signal import SignalFiles
     from kmerengine.cut_track import CutTrack
     from kmerengine.errors import InputError
     from kmerengine.io.bindvae import read_id_lists, read_vocabulary
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from kmerengine.motif_hits import MotifHits
     from kmerengine.motifs import Motif
     from kmerengine.simulators.atac import simulate_atac
+    from kmerengine.simulators.gata_tal import simulate_gata_tal
     from kmerengine.simulators.koo import simulate_koo
     from kmerengine.simulators.peaks import simulate_peaks
     from kmerengine.total_counts import KmerTotals
@@ -32,17 +35,21 @@ __all__ = [
     "KmerTotals",
     "Motif",
     "MotifHits",
+    "QualityReport",
+    "SignalFiles",
     "Vocabulary",
     "count",
     "count_sequences",
     "cuts",
     "profiles",
+    "qc",
     "read_fimo",
     "read_id_lists",
     "read_motifs",
     "read_vocabulary",
     "scan",
     "simulate_atac",
+    "simulate_gata_tal",
     "simulate_koo",
     "simulate_peaks",
     "vocab",
@@ -58,17 +65,21 @@ __getattr__ = lazily(
         "KmerTotals": "kmerengine.total_counts",
         "Motif": "kmerengine.motifs",
         "MotifHits": "kmerengine.motif_hits",
+        "QualityReport": "kmerengine._qc",
+        "SignalFiles": "kmerengine.cut_signal",
         "Vocabulary": "kmerengine.vocabulary",
         "count": "kmerengine._count",
         "count_sequences": "kmerengine._count",
         "cuts": "kmerengine._cuts",
         "profiles": "kmerengine._profiles",
+        "qc": "kmerengine._qc",
         "read_fimo": "kmerengine.io.fimo",
         "read_id_lists": "kmerengine.io.bindvae",
         "read_motifs": "kmerengine.io.motif_files",
         "read_vocabulary": "kmerengine.io.bindvae",
         "scan": "kmerengine._scan",
         "simulate_atac": "kmerengine.simulators.atac",
+        "simulate_gata_tal": "kmerengine.simulators.gata_tal",
         "simulate_koo": "kmerengine.simulators.koo",
         "simulate_peaks": "kmerengine.simulators.peaks",
         "vocab": "kmerengine._vocab",

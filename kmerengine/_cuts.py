@@ -118,7 +118,7 @@ def cuts(
         One line that names the file, what was found, what was expected and what to do.
     """
     path = Path(output)
-    listed = _listed(samples, sheet, names, groups)
+    listed = listed_samples(samples, sheet, names, groups)
     options = CutOptions(
         mode=mode,
         shift=shift,
@@ -166,7 +166,7 @@ def cuts(
     return CutTrack.open(path)
 
 
-def _listed(
+def listed_samples(
     samples: Sequence[str | Path],
     sheet: str | Path | None,
     names: Sequence[str],

@@ -23,7 +23,8 @@ from kmerengine.io.bed import read_regions
 from kmerengine.io.contigs import is_fasta, read_contigs
 from kmerengine.sample_sheet import Sample, read_groups
 from kmerengine.sequence_shift import DetectedBySequence, SequenceComposition, rank_shifts
-from kmerengine.shifted_cuts import Blacklist, Part, ShiftedCuts, lost
+from kmerengine.shifted_cuts import Part, ShiftedCuts, lost
+from kmerengine.stretches import Stretches
 
 OFF_CONTIG = "cut off the contig"
 BLACKLISTED = "cut in the blacklist"
@@ -64,7 +65,6 @@ class CutSamples:
         By sample, in the order of the files.
     files : dict of str to ReadFile
         By sample name; with the file's name where files share one.
-    blacklist : Blacklist or None
     """
 
     genome: dict[str, int]
@@ -306,20 +306,10 @@ def _genome(
     return genome
 
 
-def _blacklist(options: CutOptions, genome: dict[str, int]) -> tuple[Blacklist | None, int]:
+def _blacklist(options: CutOptions, genome: dict[str, int]) -> tuple[Stretches | None, int]:
     if options.blacklist is None:
         return None, 0
-    regions = read_regions(options.blacklist)
-    place = {name: i for i, name in enumerate(genome)}
-    number = np.array([place.get(name, -1) for name in regions.contig_names], np.int32)
-    contig = number[regions.contig] if len(regions) else np.zeros(0, np.int32)
-    n = int((contig >= 0).sum())
-    if not n:
-        raise InputError(
-            f"{options.blacklist}: none of its {len(regions):,} regions is on a contig of the "
-            f"reads, which are {', '.join(list(genome)[:3])}; give the blacklist of this genome"
-        )
-    return Blacklist.merged(contig, regions.start, regions.end, len(genome)), n
+    return Stretches.of_regions(read_regions(options.blacklist), genome, options.blacklist)
 
 
 def _report(file: ReadFile) -> dict[str, Any]:

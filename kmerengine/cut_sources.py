@@ -42,7 +42,8 @@ class RawEnds:
     dropped: dict[str, int] = field(default_factory=dict)
     lengths: npt.NDArray[np.int64] | None = None  # histogram of fragments, bp
     flagged: int = 0  # reads that are marked as duplicates
-    pairs: CutTally | None = None  # ``place << LENGTH_BITS | length`` of each fragment
+    pairs: CutTally | None = None  # ``(contig_start + start) << LENGTH_BITS | length`` of each
+    contig_start: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
 
 
 def read_alignments(
@@ -115,6 +116,7 @@ def read_alignments(
         lengths=parser.lengths,
         flagged=parser.n_flagged,
         pairs=pair_tally,
+        contig_start=parser.contig_start,
     )
 
 
@@ -199,6 +201,7 @@ def read_fragments(
         dropped=dropped,
         lengths=None if file.kind == "tagalign" else lengths,
         pairs=pair_tally,
+        contig_start=start,
     )
 
 

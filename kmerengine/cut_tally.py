@@ -12,6 +12,7 @@ Keys = npt.NDArray[np.uint64]
 Counts = npt.NDArray[np.uint32]
 Run = tuple[Keys, Counts]  # ascending and distinct, and how often each occurs
 
+PIECE = 1 << 20  # keys that are moved and merged at a time
 BYTES_PER_KEY = 40  # of a buffer while it is sorted and collapsed
 
 
@@ -68,6 +69,21 @@ class CutTally:
         """All that was added; a key may be in several runs."""
         self._empty_buffer()
         return self._runs + self._spilled
+
+    def pieces(self) -> Iterator[Run]:
+        """All keys, ascending and distinct over all pieces, of about `PIECE` keys."""
+        runs = self.runs()
+        if not runs:
+            return
+        largest = max((keys for keys, _ in runs), key=len)
+        edges = [np.uint64(0), *np.unique(largest[PIECE::PIECE])]
+        for low, high in zip(edges, [*edges[1:], None], strict=True):
+            parts = []
+            for keys, counts in runs:
+                stop = None if high is None else np.searchsorted(keys, high)
+                part = slice(np.searchsorted(keys, low), stop)
+                parts.append((keys[part], counts[part]))
+            yield merge([run for run in parts if len(run[0])])
 
     def close(self) -> None:
         """Remove the temporary folder."""

@@ -24,6 +24,7 @@ FEATURES = "kmerengine.features"  # gapped features per region (--materialize)
 KMER_TOTALS = "kmerengine.kmer_totals"  # exact words of a whole genome or set of sequences
 FEATURE_TOTALS = "kmerengine.feature_totals"  # gapped features of the same
 CUTS = "kmerengine.cuts"  # Tn5 cut sites per base, strand and sample
+QC = "kmerengine.qc"  # quality of samples: a folder of tables and a figure
 MOTIF_HITS = "kmerengine.motif_hits"  # motif instances
 VOCABULARY = "kmerengine.vocabulary"  # the features themselves
 SEQUENCES = "kmerengine.simulated.sequences"  # labelled sequences
@@ -119,6 +120,74 @@ def hits_schema(
     )
 
 
+def qc_schema() -> pa.Schema:
+    """One row per sample; null where what it needs was not given, or would be divided by zero."""
+    count, share = pa.int64(), pa.float64()
+    return pa.schema(
+        [
+            _column("sample", pa.string()),
+            _column("records", count),  # of the file
+            _column("kept", count),  # reads or fragments
+            _column("dropped", count),  # reads, fragments or cuts; by reason in the metadata
+            _column("cuts", count),
+            _column("mitochondrial", share, nullable=True),  # of cuts
+            _column("flagged_duplicates", count),  # reads marked by another tool
+            _column("fragments", count),  # or 5' ends, of single reads and of cuts
+            _column("distinct_fragments", count),  # by both ends
+            _column("duplicates", share, nullable=True),  # of fragments
+            _column("nrf", share, nullable=True),  # distinct / all (ENCODE)
+            _column("pbc1", share, nullable=True),  # seen once / distinct (ENCODE)
+            _column("pbc2", share, nullable=True),  # seen once / seen twice (ENCODE)
+            _column("library_size", count, nullable=True),  # distinct molecules, estimated
+            _column("median_length", count, nullable=True),  # bp
+            _column("nucleosome_free", share, nullable=True),  # fragments under 147 bp
+            _column("nucleosome_signal", share, nullable=True),  # 147 to 293 bp over under 147
+            _column("frip", share, nullable=True),  # cuts in regions
+            _column("tss_enrichment", share, nullable=True),  # over the ends of the window
+            _column("region_enrichment", share, nullable=True),
+            _column("input_shift", pa.string(), nullable=True),
+            _column("shift_confidence", share, nullable=True),
+            _column("shift_note", pa.string()),
+        ]
+    )
+
+
+def lengths_schema() -> pa.Schema:
+    """Fragments by length, of lengths that occur; 2,000 bp holds all longer ones."""
+    return pa.schema(
+        [
+            _column("sample", pa.string()),
+            _column("length", pa.int32()),  # bp
+            _column("fragments", pa.int64()),
+        ]
+    )
+
+
+def aggregate_schema() -> pa.Schema:
+    """Cuts by their distance from anchors, summed over anchors."""
+    return pa.schema(
+        [
+            _column("sample", pa.string()),
+            _column("anchor", pa.string()),  # tss or regions
+            _column("offset", pa.int32()),  # bp, along the anchor's strand
+            _column("along", pa.int64()),  # cuts of reads on the anchor's strand
+            _column("against", pa.int64()),  # cuts of reads on the other strand
+        ]
+    )
+
+
+def v_plot_schema() -> pa.Schema:
+    """Fragments by length and by the distance of their midpoint from anchors, in bins."""
+    return pa.schema(
+        [
+            _column("sample", pa.string()),
+            _column("length", pa.int32()),  # bp, first of its bin
+            _column("offset", pa.float64()),  # bp, middle of its bin
+            _column("fragments", pa.int64()),
+        ]
+    )
+
+
 def vocabulary_schema() -> pa.Schema:
     """One row per feature, in order: id (0-based), word with N for a wildcard, wildcards."""
     return pa.schema(
@@ -147,7 +216,7 @@ def embedded_schema() -> pa.Schema:
     return pa.schema(
         [
             _column("row", pa.uint32()),  # of the sequences, 0-based
-            _column("motif", pa.dictionary(pa.int8(), pa.string())),
+            _column("motif", pa.dictionary(pa.int32(), pa.string())),
             _column("start", pa.int32()),  # bp in the sequence, 0-based
             _column("end", pa.int32()),  # bp, exclusive
             _column("strand", pa.dictionary(pa.int8(), pa.string())),  # + -

@@ -1,54 +1,14 @@
 """The cuts of a sample on a genome: 5' ends of its files, moved by the shift they still lack."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from kmerengine.cut_tally import Counts, EndSource, Keys, Run, merge
+from kmerengine.cut_tally import PIECE, Counts, EndSource, Keys, Run, merge
 from kmerengine.input_shift import Shift
-
-PIECE = 1 << 20  # ends that are moved and merged at a time
-
-
-class Blacklist:
-    """Stretches of a genome whose cuts are not wanted.
-
-    Parameters
-    ----------
-    edges : sequence of int64 arrays
-        By contig: start and end of each stretch in turn, ascending, disjoint, half-open, bp.
-    """
-
-    def __init__(self, edges: Sequence[npt.NDArray[np.int64]]) -> None:
-        self.edges = edges
-
-    @classmethod
-    def merged(
-        cls,
-        contig: npt.NDArray[np.int32],
-        start: npt.NDArray[np.int64],
-        end: npt.NDArray[np.int64],
-        n_contigs: int,
-    ) -> "Blacklist":
-        """From regions in any order that may overlap."""
-        edges = []
-        for number in range(n_contigs):
-            mine = np.flatnonzero(contig == number)
-            mine = mine[np.argsort(start[mine], kind="stable")]
-            reached = np.maximum.accumulate(end[mine]) if len(mine) else end[mine]
-            is_new = np.ones(len(mine), np.bool_)
-            is_new[1:] = start[mine][1:] > reached[:-1]
-            first = np.flatnonzero(is_new)
-            last = np.append(first[1:], len(mine))[: len(first)] - 1
-            edges.append(np.column_stack([start[mine][first], reached[last]]).ravel())
-        return cls(edges)
-
-    def holds(self, contig: int, position: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-        """Whether each position lies in a stretch."""
-        edge = np.searchsorted(self.edges[contig], position, side="right")
-        return np.asarray(edge % 2 == 1)
+from kmerengine.stretches import Stretches
 
 
 @dataclass(frozen=True)
@@ -67,11 +27,11 @@ class ShiftedCuts:
     ----------
     lengths : int64, shape (n_contigs,)
         Of the genome's contigs, bp; cuts outside are lost.
-    blacklist : Blacklist, optional
+    blacklist : Stretches, optional
         Cuts inside are left out.
     """
 
-    def __init__(self, lengths: npt.NDArray[np.int64], blacklist: Blacklist | None = None) -> None:
+    def __init__(self, lengths: npt.NDArray[np.int64], blacklist: Stretches | None = None) -> None:
         self.parts: list[Part] = []
         self._lengths = lengths
         self._blacklist = blacklist
@@ -116,7 +76,7 @@ class ShiftedCuts:
 
 
 def lost(
-    part: Part, lengths: npt.NDArray[np.int64], blacklist: Blacklist | None = None
+    part: Part, lengths: npt.NDArray[np.int64], blacklist: Stretches | None = None
 ) -> tuple[int, int]:
     """How many cuts of a part leave their contig, and how many lie in the blacklist."""
     off = inside = 0
@@ -130,8 +90,9 @@ def lost(
                 cut = _positions(keys, part.to_add)
                 off += int(counts[(cut < 0) | (cut >= length)].sum())
         if blacklist is not None:
-            for low, high in blacklist.edges[contig].reshape(-1, 2).tolist():
-                for keys, counts in _raw(part, contig, low, min(high, length)):
+            for low, stop in blacklist.edges[contig].reshape(-1, 2).tolist():
+                high = min(stop, length)  # what leaves the contig is counted as that
+                for keys, counts in _raw(part, contig, low, high):
                     inside += int(_moved(keys, counts, part.to_add, low, high)[1].sum())
     return off, inside
 

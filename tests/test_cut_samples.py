@@ -19,7 +19,8 @@ from kmerengine import InputError, shifted_cuts
 from kmerengine.cli import main
 from kmerengine.cut_tally import CutTally, TalliedEnds
 from kmerengine.input_shift import Shift
-from kmerengine.shifted_cuts import Blacklist, Part, ShiftedCuts, lost
+from kmerengine.shifted_cuts import Part, ShiftedCuts, lost
+from kmerengine.stretches import Stretches
 
 CONTIGS = {"chr1": 5_000, "chr2": 900, "empty": 10}
 LENGTHS = list(CONTIGS.values())
@@ -412,7 +413,7 @@ def test_shifted_cuts_are_a_counter(
     lengths = np.array([60, 25, 60])
     order = np.array([2, 0, 1])  # contig of the file by contig of the genome
     stretches = np.array(bad, np.int64).reshape(-1, 3)
-    blacklist = Blacklist.merged(
+    blacklist = Stretches.merged(
         stretches[:, 0].astype(np.int32), stretches[:, 1], stretches[:, 1] + stretches[:, 2], 3
     )
     cuts = ShiftedCuts(lengths, blacklist)

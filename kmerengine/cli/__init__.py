@@ -13,6 +13,7 @@ COMMANDS = {
     "count": "Count gapped k-mers per region, per record, or in total.",
     "cuts": "Count Tn5 cut sites per base, strand and sample.",
     "profiles": "Cut out regions x samples x bp of cut sites.",
+    "qc": "Measure the quality of ATAC-seq samples.",
     "scan": "Find motif instances in a genome or its regions.",
     "simulate": "Make data sets whose truth is known.",
     "vocab": "Write a vocabulary: id, word, wildcards.",

@@ -63,83 +63,88 @@ def vocabulary_options(command: F) -> F:
     return command
 
 
-def cut_options(command: F) -> F:
-    """The parameters of `CutOptions`, and the groups: how reads become cuts."""
-    for option in reversed(
-        (
-            click.option("--groups", type=PATH, help="Barcode and group in two columns."),
-            click.option(
-                "--barcode",
-                default="CB",
-                show_default=True,
-                metavar="TAG",
-                help="Of BAM reads: a tag, or name for the read's name up to a colon.",
-            ),
-            click.option(
-                "--mode",
-                type=click.Choice(["reads", "fragments"]),
-                default="reads",
-                show_default=True,
-                help="Every read's 5' end, or both ends of proper pairs.",
-            ),
-            click.option(
-                "--shift",
-                default="+4/-4",
-                show_default=True,
-                metavar="PLUS/MINUS",
-                help="Bases added to 5' bases of plus and minus reads; any pair, or none.",
-            ),
-            click.option(
-                "--input-shift",
-                type=click.Choice(["auto", "none", "+4/-5", "+4/-4"]),
-                default="auto",
-                show_default=True,
-                help="What the files already hold.",
-            ),
-            click.option(
-                "--detect-shift",
-                is_flag=True,
-                help="Tell that from the genome's sequence around 5' ends; needs --genome.",
-            ),
-            click.option(
-                "--genome",
-                "--reference",
-                "genome",
-                type=PATH,
-                help="FASTA, .fai or chromosome sizes: contigs and their order.",
-            ),
-            click.option(
-                "--min-mapq", type=int, default=0, help="Drop reads of lower mapping quality."
-            ),
-            click.option("--drop-duplicates", is_flag=True, help="Drop reads flagged so."),
-            click.option(
-                "--min-length", type=int, default=0, metavar="BP", help="Of a pair's fragment."
-            ),
-            click.option("--max-length", type=int, metavar="BP", help="Of a pair's fragment."),
-            click.option(
-                "--contig", "contigs", multiple=True, help="Keep this contig only; repeatable."
-            ),
-            click.option("--blacklist", type=PATH, help="BED of regions whose cuts are dropped."),
-            click.option(
-                "--weighted", is_flag=True, help="Use the count column of 10x fragment files."
-            ),
-            click.option(
-                "--legacy-double-count",
-                is_flag=True,
-                help="Count a fragment once for each of its mates.",
-            ),
-            click.option("--threads", type=int, metavar="N", help="[default: all processors]"),
-            click.option(
-                "--memory",
-                type=Bytes(),
-                default=256 << 20,
-                metavar="BYTES",
-                help="For cuts held at once.  [default: 256M]",
-            ),
-        )
-    ):
-        command = option(command)
-    return command
+def cut_options(*, groups: bool = True) -> Callable[[F], F]:
+    """The parameters of `CutOptions`: how reads become cuts; with those that split samples."""
+    by_group = (
+        click.option("--groups", type=PATH, help="Barcode and group in two columns."),
+        click.option(
+            "--barcode",
+            default="CB",
+            show_default=True,
+            metavar="TAG",
+            help="Of BAM reads: a tag, or name for the read's name up to a colon.",
+        ),
+        click.option(
+            "--legacy-double-count",
+            is_flag=True,
+            help="Count a fragment once for each of its mates.",
+        ),
+    )
+    always = (
+        click.option(
+            "--mode",
+            type=click.Choice(["reads", "fragments"]),
+            default="reads",
+            show_default=True,
+            help="Every read's 5' end, or both ends of proper pairs.",
+        ),
+        click.option(
+            "--shift",
+            default="+4/-4",
+            show_default=True,
+            metavar="PLUS/MINUS",
+            help="Bases added to 5' bases of plus and minus reads; any pair, or none.",
+        ),
+        click.option(
+            "--input-shift",
+            type=click.Choice(["auto", "none", "+4/-5", "+4/-4"]),
+            default="auto",
+            show_default=True,
+            help="What the files already hold.",
+        ),
+        click.option(
+            "--detect-shift",
+            is_flag=True,
+            help="Tell that from the genome's sequence around 5' ends; needs --genome.",
+        ),
+        click.option(
+            "--genome",
+            "--reference",
+            "genome",
+            type=PATH,
+            help="FASTA, .fai or chromosome sizes: contigs and their order.",
+        ),
+        click.option(
+            "--min-mapq", type=int, default=0, help="Drop reads of lower mapping quality."
+        ),
+        click.option("--drop-duplicates", is_flag=True, help="Drop reads flagged so."),
+        click.option(
+            "--min-length", type=int, default=0, metavar="BP", help="Of a pair's fragment."
+        ),
+        click.option("--max-length", type=int, metavar="BP", help="Of a pair's fragment."),
+        click.option(
+            "--contig", "contigs", multiple=True, help="Keep this contig only; repeatable."
+        ),
+        click.option("--blacklist", type=PATH, help="BED of regions whose cuts are dropped."),
+        click.option(
+            "--weighted", is_flag=True, help="Use the count column of 10x fragment files."
+        ),
+        click.option("--threads", type=int, metavar="N", help="[default: all processors]"),
+        click.option(
+            "--memory",
+            type=Bytes(),
+            default=256 << 20,
+            metavar="BYTES",
+            help="For cuts held at once.  [default: 256M]",
+        ),
+    )
+
+    def decorate(command: F) -> F:
+        for option in reversed([*(by_group if groups else ()), *always]):
+            command = option(command)
+        return command
+
+    return decorate
 
 
 def chosen_vocabulary(options: dict[str, Any]) -> "Vocabulary":

@@ -7,9 +7,7 @@ from typing import Any
 
 import click
 
-from kmerengine.cli._options import cut_options, force, json_summary, quiet
-
-PATH = click.Path(path_type=Path)
+from kmerengine.cli._options import PATH, cut_options, force, json_summary, quiet
 
 
 @click.command("cuts")
@@ -23,7 +21,7 @@ PATH = click.Path(path_type=Path)
 )
 @click.option("--sheet", type=PATH, help="A table of sample, file[, groups] instead of SAMPLES.")
 @click.option("--name", "names", multiple=True, help="Sample name; one per file, in order.")
-@cut_options
+@cut_options()
 @click.option("--strands", type=click.Choice(["sum", "split"]), help="Of a signal.  [default: sum]")
 @click.option(
     "--scale",

@@ -6,10 +6,7 @@ from typing import Any
 
 import click
 
-from kmerengine.cli._options import Bytes, force, quiet
-
-PATH = click.Path(path_type=Path)
-
+from kmerengine.cli._options import PATH, Bytes, force, quiet
 
 @click.command("profiles")
 @click.argument("cuts", type=PATH)
