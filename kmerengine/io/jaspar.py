@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kmerengine.io.motif_text import are_numbers, make_motif, numbers, refuse, shown
+from kmerengine.io.motif_text import are_numbers, is_number, make_motif, numbers, refuse, shown
 from kmerengine.motifs import BASES, Motif
 
 _LABELLED = re.compile(r"([A-Za-z])\s*[\[|:]?\s*([^\]]*?)\s*\]?")
+_LABELS = {*"ACGTacgt[]|:"}
 
 
 class _Record(NamedTuple):
@@ -117,17 +118,15 @@ def tell_apart(lines: Sequence[str]) -> str:
         rows = [text.split() for _, text in record.body]
         if not rows:
             continue
-        if any(row[0][0].isalpha() for row in rows):
-            labels = [row[0][0].upper() for row in rows]
-            bodies = [_LABELLED.fullmatch(text) for _, text in record.body]
-            is_matrix = all(body and are_numbers(body[2].split()) for body in bodies)
-            return "jaspar" if is_matrix and len(labels) <= 5 else ""
-        if not all(are_numbers(row) for row in rows):
+        words = [word for row in rows for word in row if word not in _LABELS]
+        if 2 * sum(map(is_number, words)) < len(words) or not words:
             return ""
-        widths = {len(row) for row in rows}
-        if widths != {4}:
-            return "jaspar" if len(rows) == 4 and len(widths) == 1 else ""
-        if len(rows) != 4:
+        if any(row[0][0].isalpha() for row in rows):
+            return "jaspar"
+        n_fours = sum(len(row) == 4 for row in rows)
+        if n_fours < 4 and len(rows) == 4:
+            return "jaspar"
+        if n_fours != 4 or len(rows) != 4 or not all(map(are_numbers, rows)):
             return "hocomoco"
         votes.add(_oriented([[float(word) for word in row] for row in rows]))
     votes -= {"either"}

@@ -3,12 +3,12 @@
     score(x) = sum_j W[j, base(x + j)]              j = 0 .. length - 1
     hits     = {x : the window has only A C G T, and score(x) >= cut}
 
-The scan looks at words of 8 bases, the same for all matrices: of every matrix the 8 columns that
-tell most are its first block, and an index lists for each of the 65,536 words the matrices that
-may still reach their cut where this word lies under that block, with its score. So most windows
-of most matrices are never touched. What is listed is completed block by block, each block's 8
-bases by two look-ups of 4, until the rest cannot reach the cut. Integers leave nothing to
-rounding.
+The scan looks at words of K = 8 bases, the same for all matrices: of every matrix the 8 columns
+that tell most are its first block, and an index lists for each of the 65,536 words the matrices
+that may still reach their cut where this word lies under that block, with its score. So most
+windows of most matrices are never touched. What is listed is completed block by block, each
+block's 8 bases by two look-ups of 4, until the rest cannot reach the cut. Integers leave nothing
+to rounding.
 
 The tail of a matrix's score distribution follows column by column from the scores' probabilities
 (as in FIMO; Grant et al., Bioinformatics 27:1017, 2011):
@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from native_kernels.motif_scan import cpu
+from native_kernels.motif_scan.cpu import K
 from native_kernels.motif_scan.reference import motif_scan_reference, tail_reference
 
 __all__ = [
@@ -36,7 +37,6 @@ __all__ = [
     "tail_reference",
 ]
 
-K = 8  # bases in a word: an index of 256 KB, and few words of a motif are in it
 MAX_WEIGHT = 4_095  # eight of them fit int16
 MAX_MATRICES = 1 << 16
 INDEX_ENTRIES = 1 << 22  # in one index; matrices beyond it get one of their own
@@ -117,13 +117,12 @@ class MotifScanner:
                     continue
                 at.append(start)
                 need.append(int(cut) - rest)
-                none = np.array([-(1 << 14)], np.int16)  # no word there: below any cut
-                tables.append(np.concatenate([low, high, none]))
+                tables.append(np.concatenate([low, high]))
             blocks.append(len(at))
         self._blocks = np.array(blocks, np.int64)
         self._block_at = np.array(at, np.int64)
         self._need = np.array(need, np.int64)
-        self._table = np.array(tables, np.int16).reshape(-1, 513)
+        self._table = np.array(tables, np.int16).reshape(-1, 512)
         self._indexes = _make_indexes(firsts)
 
     def scan(self, codes: Codes, offsets: Ints) -> Hits:

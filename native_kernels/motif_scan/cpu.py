@@ -1,7 +1,5 @@
 """Numba loops of `motif_scan`. Each is self-contained; one thread runs one call."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
@@ -12,7 +10,9 @@ I16 = npt.NDArray[np.int16]
 U32 = npt.NDArray[np.uint32]
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
-Table = npt.NDArray[Any]
+
+K = 8  # bases in a word, where a matrix has as many
+NO_WORD = 1 << (2 * K)
 
 
 @jit
@@ -131,6 +131,9 @@ def list_hits(
                 reaches = True
                 for block in range(blocks[matrix], blocks[matrix + 1]):
                     other = np.int64(words[x + block_at[block]])
+                    if other >= NO_WORD:
+                        reaches = False
+                        break
                     score += np.int64(table[block, other & 255])
                     score += np.int64(table[block, 256 + (other >> 8)])
                     if score < need[block]:
@@ -183,6 +186,9 @@ def best_hits(
                 reaches = True
                 for block in range(blocks[matrix], blocks[matrix + 1]):
                     other = np.int64(words[x + block_at[block]])
+                    if other >= NO_WORD:
+                        reaches = False
+                        break
                     score += np.int64(table[block, other & 255])
                     score += np.int64(table[block, 256 + (other >> 8)])
                     if score < need[block]:
