@@ -30,7 +30,9 @@ from kmerengine.simulators.sequences import (
     check_ranges,
     draw_bases,
     embed,
+    read_by_name,
     reverse_complement,
+    spread,
     write_sequences,
 )
 
@@ -137,7 +139,8 @@ def simulate_koo(
             "that add up to 1"
         )
     check_writable(output, force=force, folder=NAMES)
-    matrices = read_matrices(motifs, FACTORS)
+    found = read_by_name(motifs, list(FACTORS.values()))
+    matrices = [motif.probabilities for motif in found]
     longest = max(map(len, matrices))
     most = int(np.flatnonzero(chance).max()) + 1
     if most * longest + (most + 1) * buffer > length:
@@ -185,16 +188,7 @@ def _lay_out(
     motif = rng.integers(0, len(widths), (n_sequences, most))
     minus = rng.integers(0, 2, (n_sequences, most)) == 1
     width = np.where(used, widths[motif], 0)
-    free = length - width.sum(axis=1) - buffer * (n_motifs + 1)
-    gap = np.zeros((n_sequences, most + 1), np.int64)
-    waiting = np.arange(n_sequences)
-    while len(waiting):
-        share = rng.random((len(waiting), most + 1))
-        share[np.arange(most + 1) > n_motifs[waiting, None]] = 0
-        scaled = share / share.sum(axis=1, keepdims=True) * free[waiting, None]
-        gap[waiting] = np.rint(scaled)
-        waiting = waiting[gap[waiting].sum(axis=1) != free[waiting]]
-    start = np.cumsum(gap[:, :-1] + buffer, axis=1) + np.cumsum(width, axis=1) - width
+    start = spread(width, length, buffer, rng)
     row, column = np.nonzero(used)
     at = (row, column)
     return Embedded(row, motif[at], start[at], (start + width)[at], minus[at])
@@ -212,24 +206,3 @@ def _models(
             columns = sites.start[part, None] + np.arange(len(matrix))
             models[sites.row[part, None] - first, :, columns] = laid
     return models
-
-
-def read_matrices(path: Path, identifiers: dict[str, str]) -> list[Matrix]:
-    """The matrices of these motifs, in their order; each position's probabilities add up to 1."""
-    found: dict[str, Matrix] = {}
-    lines = path.read_text().splitlines()
-    for i, line in enumerate(lines):
-        if line.startswith("MOTIF"):
-            name = line.split()[1]
-            at = next(j for j in range(i, len(lines)) if lines[j].startswith("letter-prob"))
-            width = int(lines[at].split("w=")[1].split()[0])
-            rows = [list(map(float, lines[at + 1 + j].split())) for j in range(width)]
-            found[name] = np.array(rows) / np.array(rows).sum(axis=1, keepdims=True)
-    missing = [f"{identifier} ({name})" for name, identifier in identifiers.items()
-               if identifier not in found]  # fmt: skip
-    if missing:
-        raise InputError(
-            f"{path}: no motif {missing[0]} among its {len(found):,}; expected a file that has "
-            "it, such as JASPAR CORE vertebrates of the release that the identifier is from"
-        )
-    return [found[identifier] for identifier in identifiers.values()]

@@ -12,7 +12,9 @@ import pyarrow as pa
 
 from kmerengine import schemas
 from kmerengine.errors import InputError
+from kmerengine.io.motif_files import read_motifs
 from kmerengine.io.tables import table_writer
+from kmerengine.motifs import Motif
 
 Codes = npt.NDArray[np.uint8]
 Matrix = npt.NDArray[np.float64]
@@ -69,11 +71,16 @@ def reverse_complement(matrix: Matrix) -> Matrix:
     return matrix[::-1, ::-1]
 
 
-def draw_bases(probabilities: npt.ArrayLike, shape: Any, rng: np.random.Generator) -> Codes:
-    """Independent bases of one distribution over A C G T."""
-    below = np.cumsum(np.asarray(probabilities, np.float64))[:3]
-    # float32 draws hold 24 bits, far finer than any probability here
-    codes: Codes = np.searchsorted(below, rng.random(shape, np.float32), "right").astype(np.uint8)
+def draw_bases(
+    probabilities: npt.ArrayLike, shape: tuple[int, int], rng: np.random.Generator
+) -> Codes:
+    """Independent bases of one distribution over A C G T, shape (n, length)."""
+    below = np.cumsum(np.asarray(probabilities, np.float64))[:3].astype(np.float32)
+    codes = np.empty(shape, np.uint8)
+    for part in range(0, len(codes), _BATCH):
+        # float32 draws hold 24 bits, far finer than any probability here
+        drawn = rng.random((len(codes[part : part + _BATCH]), shape[1]), np.float32)
+        codes[part : part + _BATCH] = sum(drawn >= each for each in below)
     return codes
 
 
@@ -95,6 +102,54 @@ def embed(codes: Codes, sites: Embedded, motifs: list[Matrix], rng: np.random.Ge
             drawn = draw_sites(reverse_complement(matrix) if minus else matrix, len(part), rng)
             columns = sites.start[part, None] + np.arange(len(matrix))
             codes[sites.row[part, None], columns] = drawn
+
+
+def spread(
+    width: npt.NDArray[np.int64], length: int, buffer: int, rng: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """Starts of motifs that lie one after the other in each sequence, in random distances.
+
+    Gaps are as in Koo and Eddy's code: for n motifs n + 1 uniform numbers, scaled to the free
+    length and rounded, drawn again until they add up to it.
+
+    Parameters
+    ----------
+    width : int64, shape (n_sequences, n_motifs)
+        bp; 0 for motifs that a sequence does not have, after those that it has.
+    length : int
+        bp of a sequence, enough for all.
+    buffer : int
+        bp that at least lie between two motifs and between a motif and an end.
+
+    Returns
+    -------
+    start : int64, shape (n_sequences, n_motifs)
+    """
+    n_motifs = (width > 0).sum(axis=1)
+    n_gaps = width.shape[1] + 1
+    free = length - width.sum(axis=1) - buffer * (n_motifs + 1)
+    gap = np.zeros((len(width), n_gaps), np.int64)
+    waiting = np.arange(len(width))
+    while len(waiting):
+        share = rng.random((len(waiting), n_gaps))
+        share[np.arange(n_gaps) > n_motifs[waiting, None]] = 0
+        scaled = share / share.sum(axis=1, keepdims=True) * free[waiting, None]
+        gap[waiting] = np.rint(scaled)
+        waiting = waiting[gap[waiting].sum(axis=1) != free[waiting]]
+    start: npt.NDArray[np.int64] = np.cumsum(gap[:, :-1] + buffer + width, axis=1) - width
+    return start
+
+
+def read_by_name(path: Path, names: list[str]) -> list[Motif]:
+    """The motifs of a file that have these names, in their order."""
+    found = {motif.name: motif for motif in read_motifs(path)}
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise InputError(
+            f"{path}: no motif {missing[0]} among its {len(found):,}; expected a file that has "
+            "it, such as the release of JASPAR that the name is from"
+        )
+    return [found[name] for name in names]
 
 
 def split_names(sizes: tuple[int, int, int]) -> tuple[list[str], npt.NDArray[np.int8]]:
