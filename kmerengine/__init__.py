@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kmerengine.motifs import Motif
     from kmerengine.simulators.atac import simulate_atac
     from kmerengine.simulators.gata_tal import simulate_gata_tal
+    from kmerengine.simulators.kmers import simulate_kmers
     from kmerengine.simulators.koo import simulate_koo
     from kmerengine.simulators.peaks import simulate_peaks
     from kmerengine.total_counts import KmerTotals
@@ -50,6 +51,7 @@ __all__ = [
     "scan",
     "simulate_atac",
     "simulate_gata_tal",
+    "simulate_kmers",
     "simulate_koo",
     "simulate_peaks",
     "vocab",
@@ -80,6 +82,7 @@ __getattr__ = lazily(
         "scan": "kmerengine._scan",
         "simulate_atac": "kmerengine.simulators.atac",
         "simulate_gata_tal": "kmerengine.simulators.gata_tal",
+        "simulate_kmers": "kmerengine.simulators.kmers",
         "simulate_koo": "kmerengine.simulators.koo",
         "simulate_peaks": "kmerengine.simulators.peaks",
         "vocab": "kmerengine._vocab",

@@ -32,6 +32,9 @@ EMBEDDED = "kmerengine.simulated.embedded"  # the motifs in them
 SITES = "kmerengine.simulated.sites"  # motifs in a genome, and where they are bound
 PEAKS = "kmerengine.simulated.peaks"  # peaks with their expected cuts
 CELL_TYPES = "kmerengine.simulated.cell_types"  # activity of each factor
+PEAK_TOPICS = "kmerengine.simulated.peak_topics"  # peaks with proportions of topics
+TOPICS = "kmerengine.simulated.topics"  # the motifs of each topic
+PROBES = "kmerengine.simulated.probes"  # sequences of one motif
 SAMPLING = "kmerengine.simulated.sampling"  # how well bound sites can be told from others
 
 
@@ -265,6 +268,34 @@ def cell_types_schema() -> pa.Schema:
             _column("motif", pa.dictionary(pa.int8(), pa.string())),
             _column("activity", pa.float32()),  # 0 to 1; 0 where the factor is not there
             _column("footprint", pa.float32()),  # share of cuts that it keeps off where bound
+        ]
+    )
+
+
+def peak_topics_schema() -> pa.Schema:
+    """Simulated peaks with the proportion of each topic."""
+    return pa.schema([*REGION_COLUMNS, _column("topics", _list_of(pa.float32()))])
+
+
+def topics_schema() -> pa.Schema:
+    """Motifs of simulated topics; null for motifs that no peak has."""
+    return pa.schema(
+        [
+            _column("topic", pa.int64(), nullable=True),  # 0-based
+            _column("motif", pa.string()),
+            _column("consensus", pa.string()),
+        ]
+    )
+
+
+def probes_schema() -> pa.Schema:
+    """Simulated probes of one motif each."""
+    return pa.schema(
+        [
+            _column("name", pa.string()),
+            _column("motif", pa.dictionary(pa.int32(), pa.string())),
+            _column("planted", pa.bool_()),  # in the peaks
+            _column("sequence", pa.string()),
         ]
     )
 

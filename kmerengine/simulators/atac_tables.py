@@ -5,12 +5,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from kmerengine import schemas
 from kmerengine.simulators.atac_genome import FIRST_COFACTOR, NAMES, ROLE_OF, ROLES, Contig
 from kmerengine.simulators.atac_rates import CellType
-from kmerengine.simulators.sequences import categories, lists, write_table
+from kmerengine.simulators.sequences import categories, lists, nullable, write_table
 
 PEAK = 500  # bp around a summit
 
@@ -87,7 +86,7 @@ def write_sites(path: Path, contigs: list[Contig], truth: Truth, about: dict[str
         whole("is_open"),
         whole("cofactor"),
         whole("bound"),
-        *(_nullable(np.concatenate(each)) for each in (peak, of)),
+        *(nullable(np.concatenate(each)) for each in (peak, of)),
         lists(np.concatenate(truth.footprint)),
     ]
     write_table(path, schemas.sites_schema(), columns, {**about, "format": schemas.SITES})
@@ -109,7 +108,3 @@ def write_sampling(path: Path, aurocs: dict[str, float], about: dict[str, Any]) 
     """sampling.parquet."""
     columns = [list(aurocs), list(aurocs.values())]
     write_table(path, schemas.sampling_schema(), columns, {**about, "format": schemas.SAMPLING})
-
-
-def _nullable(numbers: npt.NDArray[np.int64]) -> Any:
-    return pa.array(numbers, mask=numbers < 0)

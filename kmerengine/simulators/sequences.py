@@ -206,6 +206,11 @@ def categories(numbers: npt.NDArray[np.integer[Any]], names: list[str]) -> pa.Ar
     return pa.DictionaryArray.from_arrays(indices, pa.array(names, pa.string()))
 
 
+def nullable(numbers: npt.NDArray[np.int64]) -> pa.Array:
+    """A column in which a negative number is null."""
+    return pa.array(numbers, mask=numbers < 0)
+
+
 def lists(matrix: npt.NDArray[Any]) -> pa.Array:
     """Rows of a matrix as lists."""
     n, width = matrix.shape
@@ -231,8 +236,13 @@ def write_sequences(
         [names, categories(split, list(SPLITS)), strings(codes), lists(labels)],
         {**about, "format": schemas.SEQUENCES},
     )
+    write_embedded(folder / "embedded.parquet", sites, motifs, about)
+
+
+def write_embedded(path: Path, sites: Embedded, motifs: list[str], about: dict[str, Any]) -> None:
+    """Which motif lies where."""
     write_table(
-        folder / "embedded.parquet",
+        path,
         schemas.embedded_schema(),
         [
             sites.row.astype(np.uint32),

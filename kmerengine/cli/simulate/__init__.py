@@ -7,6 +7,7 @@ import click
 COMMANDS = {
     "atac": "An ATAC-seq experiment of several cell types.",
     "gata-tal": "Sequences with GATA1 in the centre and TAL1 around it (AgentBind).",
+    "kmers": "Peaks whose motifs come from latent topics, and probes.",
     "koo": "Sequences with motifs of 12 transcription factors (Koo and Eddy).",
     "peaks": "A small genome with planted motifs and peaks.",
 }
