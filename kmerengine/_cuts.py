@@ -99,8 +99,9 @@ def cuts(
         bpAI-TAC's released counter does.
     strands : "sum" or "split", optional
         Of a signal; a table always keeps strands apart.
-    scale : "raw" or "cpm"
-        Of a signal: cuts, or cuts per million of the sample.
+    scale : "raw", "cpm" or "binary"
+        Of a signal: cuts, cuts per million of the sample, or 1 where there is a cut (DeepATAC's
+        input).
     threads : int, optional
         By default the processors this process may use.
     memory : int
@@ -195,8 +196,8 @@ def listed_samples(
 def _check_output(path: Path, strands: Strands | None, scale: Scale, *, force: bool) -> None:
     if strands not in (None, "sum", "split"):
         raise InputError(f"strands: found {strands!r}, expected sum or split")
-    if scale not in ("raw", "cpm"):
-        raise InputError(f"scale: found {scale!r}, expected raw or cpm")
+    if scale not in ("raw", "cpm", "binary"):
+        raise InputError(f"scale: found {scale!r}, expected raw, cpm or binary")
     if is_signal(path):
         return
     if path.suffix not in (".parquet", ".arrow"):

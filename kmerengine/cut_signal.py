@@ -17,7 +17,7 @@ from kmerengine.io.bigwig import write_bigwig
 from kmerengine.shifted_cuts import ShiftedCuts
 from native_kernels.cut_profile import Strands
 
-Scale = Literal["raw", "cpm"]
+Scale = Literal["raw", "cpm", "binary"]
 
 BIGWIG = (".bw", ".bigwig", ".bigWig")
 STRAND_NAMES = ("plus", "minus")
@@ -79,8 +79,8 @@ def write_signal(
     contigs : dict of str to int
         bp.
     strands : "sum" or "split"
-    scale : "raw" or "cpm"
-        Cuts, or cuts per million cuts of the sample, both strands.
+    scale : "raw", "cpm" or "binary"
+        Cuts; cuts per million cuts of the sample, both strands; or 1 where there is a cut.
     document : dict
         How the cuts were made.
     """
@@ -96,6 +96,8 @@ def write_signal(
             atomic(_beside(path), force=force) as temporary_document,
         ):
             signal = _signal(cuts[sample], list(contigs), strand, times)
+            if scale == "binary":
+                signal = ((name, at, np.ones_like(value)) for name, at, value in signal)
             if path.suffix in BIGWIG:
                 write_bigwig(temporary, contigs, signal, threads=threads)
             else:

@@ -25,10 +25,10 @@ from kmerengine.cli._options import PATH, cut_options, force, json_summary, quie
 @click.option("--strands", type=click.Choice(["sum", "split"]), help="Of a signal.  [default: sum]")
 @click.option(
     "--scale",
-    type=click.Choice(["raw", "cpm"]),
+    type=click.Choice(["raw", "cpm", "binary"]),
     default="raw",
     show_default=True,
-    help="Of a signal: cuts, or cuts per million of the sample.",
+    help="Of a signal: cuts, cuts per million of the sample, or 1 where there is a cut.",
 )
 @force
 @quiet
