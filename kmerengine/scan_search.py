@@ -142,8 +142,8 @@ class Search:
         for first, size, n in zip(self._first, self._sizes, tests, strict=True):
             part = slice(first, first + size)
             at_least = np.cumsum(counts[part][::-1])[::-1]
-            with np.errstate(divide="ignore"):
-                values[part] = np.minimum.accumulate(np.minimum(n * self._p[part] / at_least, 1.0))
+            rates = n * self._p[part] / np.maximum(at_least, 1)
+            values[part] = np.minimum.accumulate(np.minimum(rates, 1.0))
         self._q = np.where(values <= q, values, np.nan)
 
     def counted(self, made: tuple[pa.RecordBatch, int, int]) -> pa.RecordBatch:

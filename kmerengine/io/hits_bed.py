@@ -1,7 +1,8 @@
 """Motif instances as BED text, plain or bgzip.
 
-A comment line names the columns: chrom, start, end, motif, score (bits), strand, p and what
-else the table has. Numbers have six significant digits.
+A comment line names the columns: chrom, start, end, motif, score (bits), strand, p, and q and
+sequence where the table has them. The number of the region is left to Parquet: with it there may
+be ten columns, which are read as narrowPeak. Numbers have six significant digits.
 """
 
 import struct
@@ -16,7 +17,7 @@ import pyarrow.compute as pc
 from kmerengine.io.atomic import atomic
 from kmerengine.io.compressed import BGZF_END
 
-BED_COLUMNS = ("chrom", "start", "end", "motif", "score", "strand")
+COLUMNS = ("chrom", "start", "end", "motif", "score", "strand", "p", "q", "sequence")
 
 _BLOCK = 65_280  # bytes of text in a bgzip block, as bgzip itself has it
 
@@ -41,7 +42,7 @@ def write_bed(
 
 
 def _columns(schema: pa.Schema) -> list[str]:
-    return [*BED_COLUMNS, *(name for name in schema.names if name not in BED_COLUMNS)]
+    return [name for name in COLUMNS if name in schema.names]
 
 
 def _as_text(batch: pa.RecordBatch) -> bytes:

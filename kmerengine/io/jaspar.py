@@ -121,7 +121,7 @@ def tell_apart(lines: Sequence[str]) -> str:
         words = [word for row in rows for word in row if word not in _LABELS]
         if 2 * sum(map(is_number, words)) < len(words) or not words:
             return ""
-        if any(row[0][0].isalpha() for row in rows):
+        if sum(row[0][0].isalpha() for row in rows) > 1:
             return "jaspar"
         n_fours = sum(len(row) == 4 for row in rows)
         if n_fours < 4 and len(rows) == 4:
