@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from kmerengine.errors import InputError
 from kmerengine.io.gtf import Feature, read_features
-from kmerengine.tss import StartSites, read_tss
+from kmerengine.tss import TRANSCRIPTS, StartSites, read_tss
 
 # Two genes in the styles of four sources: one on plus with two transcripts, one on minus; the
 # second transcript has two exons.
@@ -115,6 +115,8 @@ def test_the_same_genes_in_every_style(tmp_path, style):
     assert (sites.contig.dtype, sites.position.dtype) == (np.int32, np.int64)
     assert sites.strand.dtype == np.dtype("S1")
     assert rows(read_tss(path, by="gene")) == [G1, G2]
+    assert rows(read_tss(path, by="gene", types=TRANSCRIPTS)) == [G1, G2]
+    assert read_tss(path, unique=True).skipped == {}
 
     coding = read_tss(path, biotypes={"protein_coding"})
     assert rows(coding) == [T1]
@@ -140,7 +142,7 @@ def test_features_written_by_hand(tmp_path):
         "\ufefftrack name=x\n#c\n\n \t\r\n"
         'chr1\ts\tgene\t1\t1\t.\t-\t.\tgene_id G1 ; note "a; b=\\"c\\"";;flag; n 2; # comment\n'
         "track\ts\tgene\t5\t9\t.\t?\t.\n"
-        "a%20b\ts\texon\t2\t4\t0.5\t.\t0\t Parent=T1,T2%2C3 ; Name=x%3By;odd;=;Note=a=b\r\n"
+        "a%20b\ts\texon\t2\t4\t0.5\t.\t0\t Parent=T1,T2%2C3 ; Na%20me =x%3By;odd;=;Note=a=b\r\n"
         'chr2\ts\tCDS\t7\t8\t.\t+\t.\tgene_id""; tag "a"; tag "b"\n'
         ">chr1\nACGT\n"
     )
@@ -151,7 +153,7 @@ def test_features_written_by_hand(tmp_path):
                 {"gene_id": ["G1"], "note": ['a; b=\\"c\\"'], "flag": [""], "n": ["2"]}, 5),
         Feature("track", "gene", 4, 9, "?", {}, 6),
         Feature("a b", "exon", 1, 4, ".",
-                {"Parent": ["T1", "T2,3"], "Name": ["x;y"], "odd": [""], "Note": ["a=b"]}, 7),
+                {"Parent": ["T1", "T2,3"], "Na me": ["x;y"], "odd": [""], "Note": ["a=b"]}, 7),
         Feature("chr2", "CDS", 6, 8, "+", {"gene_id": [""], "tag": ["a", "b"]}, 8),
     ]  # fmt: skip
     assert list(read_features(path, seen=seen)) == expected
@@ -192,6 +194,19 @@ def test_one_name_on_two_contigs_or_strands_is_two(tmp_path):
     assert exons.position.tolist() == [0, 1, 6]
     whole = read_tss(write(tmp_path / "b", content.replace("{}", "transcript")))
     assert whole.position.tolist() == [0, 1, 6, 3]  # each line is a transcript of its own
+    genes = read_tss(write(tmp_path / "c", content.replace("{}", "gene")), by="gene")
+    assert genes.position.tolist() == [0, 1, 6, 3]
+
+
+def test_the_line_of_the_gene_says_what_others_lack(tmp_path):
+    content = (
+        "c\ts\tmRNA\t5\t9\t.\t+\t.\tID=t1;Parent=g7,g8;Name=t1-name\n"
+        "c\ts\tgene\t5\t9\t.\t+\t.\tID=g7;gene_id=FB7;Name=seven;biotype=x\n"
+        "c\ts\tmRNA\t6\t9\t.\t+\t.\tID=t2;Parent=g9\n"
+    )
+    sites = read_tss(write(tmp_path / "a", content))
+    assert [row[3:] for row in rows(sites)] == [("t1", "FB7", "seven"), ("t2", "g9", "")]
+    assert read_tss(tmp_path / "a", biotypes={"x"}).skipped == {"feature without biotype": 1}
 
 
 def test_what_is_skipped_is_counted(tmp_path):

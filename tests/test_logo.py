@@ -62,6 +62,9 @@ def test_letters_stand_as_written_by_hand():
     assert ax.get_xlim() == (9.5, 11.5)
     assert ax.get_ylim() == pytest.approx((-1.25 * 1.05, 3.5 * 1.05))
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("position (bp)", "height (bits)")
+    assert [line.get_ydata() for line in ax.lines] == [[0, 0]]  # zero, where letters hang from it
+    assert letters.get_linewidth() == [0]
+    assert not draw([[1, 2, 0, 0.5]])[0].lines
 
 
 @settings(deadline=None, max_examples=60)

@@ -130,7 +130,6 @@ def _feature(columns: list[str], line: int) -> Feature:
             f"start {first} is after end {last}; positions are 1-based and both bases belong to "
             "the feature"
         )
-    strand = strand.strip()
     if strand not in ("+", "-", ".", "?"):
         raise ValueError(
             f"found strand {_shown(strand)} in column 7, expected '+', '-', '.' or '?'; "
