@@ -158,10 +158,9 @@ def rank_shifts(
     -----
     Of a real yeast library, 150 fragments told it with a confidence above 0.99 in each of 50
     samples, and 50 fragments in a quarter of them. The background is the composition 31 to 40 bp
-    away. An enzyme that leaves blunt ends has its
-    centre between two bases, where no pair can lie. Pairs half a base to either side then score
-    alike however many cuts there are, one of them 0/+1; `OVER_NEXT` keeps it from being taken for
-    Tn5 shifted by +4/-5.
+    away. An enzyme that leaves blunt ends has its centre between two bases, where no pair can lie:
+    pairs to either side of it then score alike however many cuts there are, and `OVER_NEXT` keeps
+    a pair that is best by chance, such as 0/0, from being taken for shifted Tn5.
     """
     counts = composition.counts
     total = counts.sum(axis=0)
