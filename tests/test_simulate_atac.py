@@ -390,6 +390,28 @@ def test_footprints_at_bound_sites_follow_activity_and_unbound_sites_have_none(d
             assert found == pytest.approx(depth[cell, motif], abs=0.12), (cell, motif)
 
 
+def test_qc_shows_the_footprint_of_a_pioneer(deep, tmp_path):
+    """On its motif most cuts are missing, on both strands; 14 bp and more away none are."""
+    sites = table(deep.sites)
+    part = np.flatnonzero(sites["motif"] == "pioneer_2")
+    rows = [
+        "\t".join(str(sites[name][i]) for name in ("chrom", "start", "end", "motif"))
+        + f"\t0\t{sites['strand'][i]}\n"
+        for i in part
+    ]
+    (tmp_path / "p.bed").write_text("".join(rows))
+    depth = sites["footprint"][part[0]]
+    cell = int(np.argmax(depth))
+    kmerengine.qc(
+        [deep.bams[cell]], output=tmp_path / "qc", regions=tmp_path / "p.bed", reach=60
+    )
+    found = table(tmp_path / "qc" / "aggregate.parquet")
+    for strand in ("along", "against"):
+        dip = found[strand][(abs(found["offset"]) <= 5)].mean()
+        flank = found[strand][(abs(found["offset"]) >= 25)].mean()
+        assert 1 - dip / flank == pytest.approx(depth[cell], abs=0.2)
+
+
 def test_shoulders_gain_what_the_dip_loses():
     contig = make_contig("c", 50_000, 10, 100, 0, Chances(0.1, 0.3, (1, 1, 1)), (0.5, 0.4),
                          np.random.default_rng(1))  # fmt: skip

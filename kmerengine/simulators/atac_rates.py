@@ -69,7 +69,7 @@ def length_law() -> Floats:
     for share, mean, spread in ((0.28, 195, 22), (0.09, 385, 35), (0.03, 575, 45)):
         hump = np.exp(-0.5 * ((bp - mean) / spread) ** 2)
         law += share * hump / hump.sum()
-    law *= (1 + 0.25 * np.cos(2 * np.pi * (bp - 50) / 10.4)) * (bp >= SHORTEST)
+    law *= (1 + 0.15 * np.cos(2 * np.pi * (bp - 50) / 10.4)) * (bp >= SHORTEST)
     found: Floats = law[BEFORE + AFTER :] / law.sum()
     return found
 
