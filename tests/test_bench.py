@@ -18,7 +18,7 @@ import pytest
 from bench import command, count, cut_facts, cuts, expected, harness, observe, peers, table, targets
 from bench.data import REGION, Genome
 from bench.harness import BenchError, Case, Provider
-from bench.reads import READ, PairedReads
+from bench.reads import READ, PairedReads, bins
 from kmerengine.io.bigwig import write_bigwig
 
 TINY = Genome(name="tiny", contigs=2, length=50_000)
@@ -224,6 +224,14 @@ def test_the_reads_are_a_function_of_their_seed(tmp_path: Path) -> None:
     assert PAIRS.write(tmp_path).read_bytes() == PAIRS.write(again).read_bytes()
     other = PairedReads(name="other", genome=TINY, pairs=3_000, peaks=40, seed=2)
     assert other.write(tmp_path).read_bytes() != PAIRS.write(tmp_path).read_bytes()
+    assert (other.fragments(0, tmp_path)[0] != PAIRS.fragments(0, tmp_path)[0]).mean() > 0.9
+
+
+def test_bins_of_the_specification() -> None:
+    edges = np.array([1 << shift for shift in (14, 17, 20, 23, 26)])
+    start = np.concatenate([edges - 50, edges - 49, edges - 1, edges, [0, 3 << 26]])
+    found = bins(start, start + 50)
+    assert found.tolist() == [spec_bin(at, at + 50) for at in start.tolist()]
 
 
 def test_the_reads_are_proper_pairs_of_the_genome_sorted(tmp_path: Path) -> None:
@@ -249,7 +257,7 @@ def test_the_reads_are_proper_pairs_of_the_genome_sorted(tmp_path: Path) -> None
             start, end = read.reference_start, read.reference_end
             assert read.query_sequence == letters[read.reference_id][start:end]
             assert read.next_reference_start == mate.reference_start
-            assert read.bin == pysam_bin(start, end)
+            assert read.bin == spec_bin(start, end)
         assert left.template_length == -right.template_length
         assert left.template_length == right.reference_end - left.reference_start
         fragments[left.reference_id].append((left.reference_start, right.reference_end))
@@ -258,7 +266,7 @@ def test_the_reads_are_proper_pairs_of_the_genome_sorted(tmp_path: Path) -> None
         assert sorted(fragments[number]) == sorted(zip(start.tolist(), end.tolist(), strict=True))
 
 
-def pysam_bin(start: int, end: int) -> int:
+def spec_bin(start: int, end: int) -> int:
     """The smallest BAM bin around [start, end): the specification's five levels, one by one."""
     for level in range(5, 0, -1):
         shift = 29 - 3 * level
