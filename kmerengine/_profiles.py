@@ -6,7 +6,8 @@ from pathlib import Path
 from kmerengine import schemas
 from kmerengine.cut_track import CutTrack
 from kmerengine.io.bed import read_regions
-from kmerengine.profile_set import Profiles, make_profiles
+from kmerengine.profile_set import Profiles
+from kmerengine.profile_write import make_profiles
 from kmerengine.regions import place_regions
 from native_kernels.cut_profile import Strands
 
@@ -34,7 +35,7 @@ def profiles(
     regions : path
         BED or narrowPeak; each becomes the window of `width` bp around its summit or midpoint.
     output : path
-        The folder to write: counts.npy (memory-mappable), totals.parquet, profiles.json.
+        The folder to write: counts.arrow (memory-mappable), totals.parquet, profiles.json.
     width : int
         bp of a profile.
     window : int

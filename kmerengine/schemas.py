@@ -24,6 +24,8 @@ FEATURES = "kmerengine.features"  # gapped features per region (--materialize)
 KMER_TOTALS = "kmerengine.kmer_totals"  # exact words of a whole genome or set of sequences
 FEATURE_TOTALS = "kmerengine.feature_totals"  # gapped features of the same
 CUTS = "kmerengine.cuts"  # Tn5 cut sites per base, strand and sample
+PROFILES = "kmerengine.profiles"  # cuts of regions per base and sample: a folder
+DATASET = "kmerengine.dataset"  # a training data set: a folder
 QC = "kmerengine.qc"  # quality of samples: a folder of tables and a figure
 MOTIF_HITS = "kmerengine.motif_hits"  # motif instances
 VOCABULARY = "kmerengine.vocabulary"  # the features themselves
@@ -56,6 +58,12 @@ REGION_COLUMNS = pa.schema(
         _column("strand", pa.dictionary(pa.int8(), pa.string())),  # + - .
     ]
 )
+
+
+_TOTALS = [
+    _column("total", _list_of(pa.int64())),  # cuts in the window around the centre, by sample
+    _column("normalised", _list_of(pa.float64())),  # the same, quantile-normalised
+]
 
 
 def word_type(k: int) -> pa.DataType:
@@ -91,6 +99,24 @@ def cuts_schema() -> pa.Schema:
             _column("strand", pa.dictionary(pa.int8(), pa.string())),  # of the read: + -
             _column("sample", pa.dictionary(pa.int32(), pa.string())),
             _column("count", pa.uint32()),  # cuts
+        ]
+    )
+
+
+def profile_totals_schema() -> pa.Schema:
+    """Regions with the cuts of each sample in the window around their centre."""
+    return pa.schema([*REGION_COLUMNS, *_TOTALS])
+
+
+def dataset_schema(*, labels: bool = False, totals: bool = False) -> pa.Schema:
+    """Examples of a data set; lists go by the document's `labels` and `samples`."""
+    return pa.schema(
+        [
+            *REGION_COLUMNS,
+            _column("split", pa.dictionary(pa.int8(), pa.string())),
+            _column("negative", pa.bool_()),  # added as such, not one of the peaks
+            *([_column("labels", _list_of(pa.uint8()))] if labels else []),
+            *(_TOTALS if totals else []),
         ]
     )
 

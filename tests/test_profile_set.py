@@ -7,16 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kmerengine import profile_set as module
-from kmerengine import schemas
+from kmerengine import profile_write, schemas
 from kmerengine.errors import InputError
+from kmerengine.io import arrays
 from kmerengine.io.bed import read_regions
-from kmerengine.profile_set import Profiles, centre_start, make_profiles, write_profiles
+from kmerengine.profile_set import Profiles, centre_start
+from kmerengine.profile_write import make_profiles, write_profiles
 from kmerengine.quantiles import quantile_normalise
 from kmerengine.regions import Regions, place_regions
 
@@ -157,7 +160,7 @@ def test_any_regions_in_any_order(tmp_path_factory, starts, width, memory, stran
 
 
 def test_cuts_are_asked_for_by_stretches_of_a_contig(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "MAX_SPAN", 100)
+    monkeypatch.setattr(profile_write, "MAX_SPAN", 100)
     source = random_cuts(samples=["B"])
     places = [("chr1", 300, 320), ("chr1", 10, 30), ("chr1", 109, 129), ("chr1", 110, 130)]
     made = make_profiles(source, regions_of(*places), tmp_path / "p", width=20, window=6)
@@ -181,7 +184,7 @@ def test_cuts_are_asked_for_by_stretches_of_a_contig(tmp_path, monkeypatch):
     ],
 )
 def test_counts_have_the_narrowest_type_that_holds_them(tmp_path, monkeypatch, most, dtype, memory):
-    monkeypatch.setattr(module, "COPY_BYTES", 1)
+    monkeypatch.setattr(arrays, "COPY_BYTES", 1)
     source = random_cuts()
     source.by_place["B", "chr1"][105, 0] = most // 2
     source.by_place["B", "chr1"][105, 1] = most - most // 2
@@ -275,9 +278,12 @@ def test_group_averages(tmp_path, strands):
 
 
 def test_files_open_in_numpy_and_polars(made):
-    raw = np.load(made.path / "counts.npy", mmap_mode="r", allow_pickle=False)
-    assert isinstance(raw, np.memmap)
-    assert raw.tolist() == made.counts().tolist()
+    table = pa.ipc.open_file(made.path / "counts.arrow").read_all()
+    assert table.schema.names == ["counts"]
+    assert table.schema.field(0).type == pa.fixed_shape_tensor(pa.int16(), (2, 20))
+    tensor = table.column(0).combine_chunks().to_numpy_ndarray()
+    assert tensor.tolist() == made.counts().tolist()
+    assert pl.read_ipc(made.path / "counts.arrow").height == 10
     frame = pl.read_parquet(made.path / "totals.parquet")
     assert frame["total"].to_list() == made.totals().tolist()
     assert frame["normalised"].to_list() == made.normalised().tolist()
@@ -329,9 +335,10 @@ def test_provenance_travels(tmp_path):
 def test_no_regions(tmp_path, strands):
     source, regions = random_cuts(), regions_of()
     made = make_profiles(source, regions, tmp_path / "p", width=20, window=6, strands=strands)
-    raw = np.load(made.path / "counts.npy", mmap_mode="r", allow_pickle=False)
+    raw = pa.ipc.open_file(made.path / "counts.arrow").read_all()
+    assert raw.schema.field(0).type.shape == ([2, 2, 20] if strands == "split" else [2, 20])
     shape = (0, 2, 2, 20) if strands == "split" else (0, 2, 20)
-    assert made.counts().shape == raw.shape == made.rescaled().shape == shape
+    assert made.counts().shape == made.rescaled().shape == shape
     assert made.totals().shape == made.normalised().shape == made.totals(3).shape == (0, 2)
     assert len(made) == len(made.regions) == 0
 
@@ -361,16 +368,16 @@ BOTH = np.array([0, 1])
 @pytest.mark.parametrize(
     ("blocks", "options", "message"),
     [
-        ([(BOTH[:1], BLOCK[:1])], {}, "no counts of region 1"),
-        ([], {}, "no counts of region 0"),
-        ([(BOTH, BLOCK), (BOTH[1:], BLOCK[1:])], {}, "region 1 twice"),
+        ([(BOTH[:1], BLOCK[:1])], {}, "nothing for row 1"),
+        ([], {}, "nothing for row 0"),
+        ([(BOTH, BLOCK), (BOTH[1:], BLOCK[1:])], {}, "row 1 twice"),
         ([(BOTH[::-1], BLOCK)], {}, "rows 1 to 0, expected ascending"),
         ([(np.array([1, 2]), BLOCK)], {}, "rows 1 to 2, expected ascending rows of 2"),
         ([(np.array([-1, 0]), BLOCK)], {}, "rows -1 to 0"),
         ([(BOTH, BLOCK[:1])], {}, r"int64 \(1, 1, 4\), expected integers of \(2, 1, 4\)"),
         ([(BOTH, BLOCK.astype(float))], {}, "block of float64"),
-        ([(BOTH, BLOCK - 1)], {}, "count of -1, expected 0 to"),
-        ([(BOTH, BLOCK.astype(np.uint64) << np.uint64(61))], {}, "count of 16"),
+        ([(BOTH, BLOCK - 1)], {}, "value of -1, expected 0 to"),
+        ([(BOTH, BLOCK.astype(np.uint64) << np.uint64(61))], {}, "value of 16"),
         ([(BOTH, BLOCK)], {"strands": "split"}, r"expected integers of \(2, 1, 2, 4\)"),
         ([(BOTH, BLOCK)], {"strands": "both"}, "strands: found 'both'"),
         ([(BOTH, BLOCK)], {"samples": ["s", "s"]}, "each once"),
@@ -425,10 +432,6 @@ def change_bytes(path, change):
     path.write_bytes(change(raw))
 
 
-def object_array(path):
-    np.save(path, np.array([{"a": 1}], dtype=object), allow_pickle=True)
-
-
 def resealed(path, **changes):
     document = json.loads(path.read_text())
     document.pop("sha256")
@@ -438,14 +441,12 @@ def resealed(path, **changes):
 @pytest.mark.parametrize(
     ("name", "damage", "message"),
     [
-        ("counts.npy", lambda path: change_bytes(path, lambda raw: raw[:-1]), "expected"),
-        ("counts.npy", lambda path: change_bytes(path, lambda raw: raw + b"x"), "truncated or"),
-        ("counts.npy", lambda path: change_bytes(path, lambda raw: raw[:40]), "is not the int16"),
-        ("counts.npy", lambda path: path.write_bytes(b""), "is not the int16"),
-        ("counts.npy", object_array, "is not the int16 array"),
-        ("counts.npy", lambda path: np.save(path, np.zeros((10, 2, 20))), "is not the int16"),
-        ("counts.npy", lambda path: np.save(path, np.zeros((5, 2, 20), "i2")), "is not the int16"),
-        ("counts.npy", lambda path: path.unlink(), "No such file"),
+        ("counts.arrow", lambda path: change_bytes(path, lambda raw: raw[:-1]), "truncated or"),
+        ("counts.arrow", lambda path: change_bytes(path, lambda raw: raw + b"x"), "truncated or"),
+        ("counts.arrow", lambda path: path.write_bytes(b""), "holds 0 bytes"),
+        ("counts.arrow", lambda path: change_bytes(path, lambda raw: flip(raw, 40)), "is not the"),
+        ("counts.arrow", lambda path: change_bytes(path, lambda raw: flip(raw, -9)), "is not the"),
+        ("counts.arrow", lambda path: path.unlink(), "No such file"),
         ("totals.parquet", lambda path: path.unlink(), "does not exist"),
         ("totals.parquet", lambda path: change_bytes(path, lambda raw: raw[:-9]), "cannot be read"),
         ("profiles.json", lambda path: path.unlink(), "no readable profiles.json"),
@@ -460,9 +461,13 @@ def resealed(path, **changes):
         ("profiles.json", lambda path: resealed(path, samples=["B", "T"]), "same profiles"),
         ("profiles.json", lambda path: resealed(path, samples=None), "lacks what profiles have"),
         ("profiles.json", lambda path: resealed(path, window=[1]), "lacks what profiles have"),
-        ("profiles.json", lambda path: resealed(path, dtype="|O"), "expected sum or split of int"),
+        ("profiles.json", lambda path: resealed(path, counts=3), "without what an array needs"),
         ("profiles.json", lambda path: resealed(path, strands="x"), "found strands 'x'"),
-        ("profiles.json", lambda path: resealed(path, width=19), "is not the int16"),
+        (
+            "profiles.json",
+            lambda path: resealed(path, width=19),
+            r"expected integers of \(10, 2, 19\)",
+        ),
     ],
 )
 def test_a_damaged_folder_is_an_input_error(made, name, damage, message):

@@ -8,6 +8,7 @@ import click
 
 from kmerengine.cli._options import PATH, Bytes, force, quiet
 
+
 @click.command("profiles")
 @click.argument("cuts", type=PATH)
 @click.argument("regions", type=PATH)
