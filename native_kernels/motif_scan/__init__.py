@@ -74,7 +74,7 @@ class _Index:
     """The matrices that words of k bases may belong to: entries[index[word]:index[word + 1]]."""
 
     k: int
-    index: Ints
+    index: npt.NDArray[np.int32]
     entries: npt.NDArray[np.uint32]
 
 
@@ -101,10 +101,8 @@ class MotifScanner:
             )
         for matrix in matrices:
             _check_matrix(matrix)
-        self._length = np.array([len(matrix) for matrix in matrices], np.int64)
-        self._first_at = np.zeros(len(matrices), np.int64)
         firsts: list[tuple[int, int, npt.NDArray[Any], npt.NDArray[Any], int]] = []
-        blocks, at, need, tables = [0], [], [], []
+        rows, blocks, tables = [], [], []
         for number, (matrix, cut) in enumerate(zip(matrices, cuts, strict=True)):
             order = _blocks(matrix)
             rest = int(matrix.max(axis=1).sum())
@@ -112,16 +110,16 @@ class MotifScanner:
                 rest -= int(weights.max(axis=1).sum())
                 low, high = _fours(weights[-4:]), _fours(weights[:-4])
                 if rank == 0:
-                    self._first_at[number] = start
+                    n = len(blocks)
+                    rows.append((start, len(matrix), n, n + len(order) - 1))
                     firsts.append((len(weights), number, low, high, int(cut) - rest))
-                    continue
-                at.append(start)
-                need.append(int(cut) - rest)
-                tables.append(np.concatenate([low, high]))
-            blocks.append(len(at))
-        self._blocks = np.array(blocks, np.int64)
-        self._block_at = np.array(at, np.int64)
-        self._need = np.array(need, np.int64)
+                else:
+                    blocks.append((start, int(cut) - rest))
+                    tables.append(np.concatenate([low, high]))
+        # a matrix: start of its first block, length, first and end of its further blocks;
+        # a block: start, lowest score with which the rest may still reach the cut
+        self._matrices = np.array(rows, np.int64).reshape(-1, 4)
+        self._blocks = np.array(blocks, np.int64).reshape(-1, 2)
         self._table = np.array(tables, np.int16).reshape(-1, 512)
         self._indexes = _make_indexes(firsts)
 
@@ -146,9 +144,8 @@ class MotifScanner:
                     np.empty(room, np.int32), np.empty(room, np.int32),
                 )  # fmt: skip
                 n = cpu.list_hits(
-                    words, offsets, each.k, each.index, each.entries, self._length,
-                    self._first_at, self._blocks, self._block_at, self._need, self._table,
-                    state, *out,
+                    words, offsets, each.k, each.index, each.entries, self._matrices,
+                    self._blocks, self._table, state, *out,
                 )  # fmt: skip
                 parts.append(tuple(column[:n].copy() for column in out))
         if not parts:
@@ -178,9 +175,9 @@ class MotifScanner:
         matrix = np.zeros(shape, np.int32)
         for each, words in self._words(codes, offsets):
             cpu.best_hits(
-                words, offsets, each.k, each.index, each.entries, self._length,
-                self._first_at, self._blocks, self._block_at, self._need, self._table,
-                np.ascontiguousarray(group, np.int64), score, start, matrix,
+                words, offsets, each.k, each.index, each.entries, self._matrices,
+                self._blocks, self._table, np.ascontiguousarray(group, np.int64),
+                score, start, matrix,
             )  # fmt: skip
         return Best(np.where(score >= 0, start - offsets[:-1, None], 0), matrix, score)
 
@@ -308,9 +305,9 @@ def _make_index(k: int, firsts: list[Any]) -> _Index:
     sizes = np.zeros(4**k + 1, np.int64)  # the last is of no word
     for _, _, low, high, need in firsts:
         cpu.add_sizes(low, high, need, sizes)
-    index = np.concatenate([[0], np.cumsum(sizes)])
+    index = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
     entries = np.empty(index[-1], np.uint32)
-    at = index[:-1].copy()
+    at = index[:-1].astype(np.int64)
     for _, number, low, high, need in firsts:
         cpu.add_entries(low, high, need, number, at, entries)
     return _Index(k, index, entries)

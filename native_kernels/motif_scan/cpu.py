@@ -89,13 +89,10 @@ def list_hits(
     words: U32,
     offsets: I64,
     k: int,
-    index: I64,
+    index: I32,
     entries: U32,
-    length: I64,
-    first_at: I64,
+    matrices: I64,
     blocks: I64,
-    block_at: I64,
-    need: I64,
     table: I16,
     state: I64,
     hit_sequence: I32,
@@ -115,7 +112,7 @@ def list_hits(
         first = start if state[1] < start else state[1]
         for y in range(first, end - k + 1):
             word = np.int64(words[y])
-            low, high = index[word], index[word + 1]
+            low, high = np.int64(index[word]), np.int64(index[word + 1])
             if low == high:
                 continue
             if n + high - low > room:
@@ -125,18 +122,18 @@ def list_hits(
                 entry = entries[e]
                 matrix = np.int64(entry >> np.uint32(16))
                 score = np.int64(entry & np.uint32(0xFFFF))
-                x = y - first_at[matrix]
-                if x < start or x + length[matrix] > end:
+                x = y - matrices[matrix, 0]
+                if x < start or x + matrices[matrix, 1] > end:
                     continue
                 reaches = True
-                for block in range(blocks[matrix], blocks[matrix + 1]):
-                    other = np.int64(words[x + block_at[block]])
+                for block in range(matrices[matrix, 2], matrices[matrix, 3]):
+                    other = np.int64(words[x + blocks[block, 0]])
                     if other >= NO_WORD:
                         reaches = False
                         break
                     score += np.int64(table[block, other & 255])
                     score += np.int64(table[block, 256 + (other >> 8)])
-                    if score < need[block]:
+                    if score < blocks[block, 1]:
                         reaches = False
                         break
                 if reaches:
@@ -154,13 +151,10 @@ def best_hits(
     words: U32,
     offsets: I64,
     k: int,
-    index: I64,
+    index: I32,
     entries: U32,
-    length: I64,
-    first_at: I64,
+    matrices: I64,
     blocks: I64,
-    block_at: I64,
-    need: I64,
     table: I16,
     group: I64,
     best_score: I32,
@@ -176,22 +170,22 @@ def best_hits(
         start, end = offsets[i], offsets[i + 1]
         for y in range(start, end - k + 1):
             word = np.int64(words[y])
-            for e in range(index[word], index[word + 1]):
+            for e in range(np.int64(index[word]), np.int64(index[word + 1])):
                 entry = entries[e]
                 matrix = np.int64(entry >> np.uint32(16))
                 score = np.int64(entry & np.uint32(0xFFFF))
-                x = y - first_at[matrix]
-                if x < start or x + length[matrix] > end:
+                x = y - matrices[matrix, 0]
+                if x < start or x + matrices[matrix, 1] > end:
                     continue
                 reaches = True
-                for block in range(blocks[matrix], blocks[matrix + 1]):
-                    other = np.int64(words[x + block_at[block]])
+                for block in range(matrices[matrix, 2], matrices[matrix, 3]):
+                    other = np.int64(words[x + blocks[block, 0]])
                     if other >= NO_WORD:
                         reaches = False
                         break
                     score += np.int64(table[block, other & 255])
                     score += np.int64(table[block, 256 + (other >> 8)])
-                    if score < need[block]:
+                    if score < blocks[block, 1]:
                         reaches = False
                         break
                 if not reaches:
