@@ -1,0 +1,162 @@
+# mypy: allow-untyped-calls
+"""The layers of a profile model: the first and last convolution, and the residual block between."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from native_kernels.dilated_conv import conv_with_sums, dilated_conv
+from native_kernels.dilated_conv._shapes import Padding
+from native_kernels.dilated_conv.norm import norm_relu
+
+
+class Conv(nn.Module):
+    """A convolution of (regions, positions, channels), or of uint8 codes, with or without ReLU.
+
+    Parameters and their initial values are those of `torch.nn.Conv1d`, under the same names.
+    """
+
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        width: int,
+        *,
+        dilation: int = 1,
+        padding: Padding = "same",
+        relu: bool = False,
+        recompute: bool = False,
+        tf32: bool = False,
+    ) -> None:
+        super().__init__()
+        held = nn.Conv1d(channels_in, channels_out, width)
+        self.weight, self.bias = held.weight, held.bias
+        self.dilation = dilation
+        self.padding: Padding = padding
+        self.relu = relu
+        self.recompute = recompute
+        self.tf32 = tf32
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(regions, positions, channels in) or codes to (regions, positions out, channels out)."""
+        return dilated_conv(
+            x,
+            self.weight,
+            self.bias,
+            dilation=self.dilation,
+            padding=self.padding,
+            relu=self.relu,
+            recompute=self.recompute,
+            tf32=self.tf32,
+        )
+
+
+class Block(nn.Module):
+    """``x + relu(conv(x))``, or ``x + relu(norm(conv(x)))`` with `batch_norm`.
+
+    The parameters are those of `torch.nn.Conv1d` and `torch.nn.BatchNorm1d`, under the names
+    `conv` and `norm`. While it evaluates, the norm is folded into the convolution: one launch.
+
+    Parameters
+    ----------
+    channels, dilation, width : int
+    batch_norm : bool
+        Statistics of the batch while training, as `torch.nn.BatchNorm1d`.
+    group : torch.distributed process group, optional
+        Add the statistics up over its processes, as `torch.nn.SyncBatchNorm`; gloo will do.
+    padding, recompute, tf32
+        As of `dilated_conv`.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        dilation: int,
+        width: int = 3,
+        batch_norm: bool = False,
+        group: Any = None,
+        padding: Padding = "same",
+        recompute: bool = False,
+        tf32: bool = False,
+    ) -> None:
+        super().__init__()
+        self.conv = Conv(
+            channels,
+            channels,
+            width,
+            dilation=dilation,
+            padding=padding,
+            relu=True,
+            recompute=recompute,
+            tf32=tf32,
+        )
+        self.norm = nn.BatchNorm1d(channels) if batch_norm else None
+        self.group = group
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(regions, positions, channels) to the same, shorter by the window with "valid"."""
+        weight, bias = self.conv.weight, self.conv.bias
+        if self.norm is not None:
+            if self.training:
+                return self._normalise(x, self.norm)
+            weight, bias = folded(weight, bias, self.norm)
+        return dilated_conv(
+            x,
+            weight,
+            bias,
+            dilation=self.conv.dilation,
+            padding=self.conv.padding,
+            relu=True,
+            residual=True,
+            recompute=self.conv.recompute,
+            tf32=self.conv.tf32,
+        )
+
+    def _normalise(self, x: Tensor, norm: nn.BatchNorm1d) -> Tensor:
+        conv = self.conv
+        z, sums = conv_with_sums(
+            x,
+            conv.weight,
+            conv.bias,
+            dilation=conv.dilation,
+            padding=conv.padding,
+            tf32=conv.tf32,
+        )
+        n = torch.full((1,), z.shape[0] * z.shape[1], dtype=torch.float64, device=z.device)
+        if self.group is not None:
+            from torch.distributed.nn.functional import all_reduce
+
+            everywhere = all_reduce(torch.cat([n, sums.flatten()]), group=self.group)
+            n, sums = everywhere[:1].detach(), everywhere[1:].view(2, -1)
+        n = n.clamp(min=1)
+        mean = sums[0] / n
+        variance = (sums[1] / n - mean.square()).clamp(min=0)
+        _track(norm, mean.detach(), variance.detach(), n)
+        scale = norm.weight * torch.rsqrt(variance + norm.eps)
+        middle = (x.shape[1] - z.shape[1]) // 2
+        return norm_relu(z, mean, scale, norm.bias, x[:, middle : middle + z.shape[1]])
+
+
+def folded(weight: Tensor, bias: Tensor | None, norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
+    """Weight and bias of the convolution that equals one followed by `norm` as it evaluates."""
+    assert norm.running_mean is not None  # BatchNorm1d of Block tracks them
+    assert norm.running_var is not None
+    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+    offset = -norm.running_mean if bias is None else bias - norm.running_mean
+    return weight * scale[:, None, None], offset * scale + norm.bias
+
+
+@torch.no_grad()
+def _track(norm: nn.BatchNorm1d, mean: Tensor, variance: Tensor, n: Tensor) -> None:
+    """Running statistics as `torch.nn.BatchNorm1d` keeps them: the unbiased variance."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    assert norm.num_batches_tracked is not None
+    norm.num_batches_tracked += 1
+    momentum = norm.momentum
+    assert momentum is not None  # the default of BatchNorm1d
+    unbiased = variance * (n / (n - 1).clamp(min=1))
+    norm.running_mean.lerp_(mean.to(norm.running_mean.dtype), momentum)
+    norm.running_var.lerp_(unbiased.to(norm.running_var.dtype), momentum)
