@@ -102,7 +102,9 @@ class MotifScanner:
         for matrix in matrices:
             _check_matrix(matrix)
         firsts: list[tuple[int, int, npt.NDArray[Any], npt.NDArray[Any], int]] = []
-        rows, blocks, tables = [], [], []
+        rows: list[tuple[int, int, int, int]] = []
+        blocks: list[tuple[int, int]] = []
+        tables: list[npt.NDArray[np.int16]] = []
         for number, (matrix, cut) in enumerate(zip(matrices, cuts, strict=True)):
             order = _blocks(matrix)
             rest = int(matrix.max(axis=1).sum())
