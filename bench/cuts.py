@@ -130,7 +130,7 @@ CASES = [
         setup=make_cuts,
     ),
 ]
-LARGE = [of_reads("cuts-20M", "5' ends of 20 M reads, a BAM of 1 GB", MANY_READS, slow=False)]
+LARGE = [of_reads("cuts-20M", "5' ends of 20 M reads, a BAM of 930 MB", MANY_READS, slow=False)]
 
 
 if __name__ == "__main__":
