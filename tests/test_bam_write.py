@@ -1,5 +1,7 @@
 """BAM files from fragments: other readers find what was given."""
 
+import struct
+
 import numpy as np
 import pysam
 import pytest
@@ -94,18 +96,28 @@ def test_blocks_are_whole_and_an_index_finds_reads(made):
 
 
 def test_bins_of_reads(made):
-    """The SAM specification's scheme, 5.3, by way of what each bin spans."""
-    path, _, _ = made
+    """Read from the bytes: htslib reckons them anew. The specification's scheme, section 5.3."""
+    path, _, read = made
     spans = []
     for level, width in enumerate((29, 26, 23, 20, 17, 14)):
         spans += [(i << width, (i + 1) << width) for i in range(8**level)]
-    with pysam.AlignmentFile(str(path)) as file:
-        for read in file:
-            low, high = spans[read.bin]
-            assert low <= read.reference_start < read.reference_end <= high
-            if read.bin < 4681:  # in no smaller one
-                middle = (read.reference_end - 1) >> 14
-                assert read.reference_start >> 14 != middle
+    low, high = np.array(spans).T
+    text = b"".join(piece.tobytes() for piece in BamFile(path).pieces())
+    at = n = n_larger = 0
+    while at < len(text):
+        size, _, position, _, _, found = struct.unpack_from("<iiiBBH", text, at)
+        at += 4 + size
+        n += 1
+        assert found == np.flatnonzero((low <= position) & (position + read <= high)).max()
+        n_larger += found < 4681
+    assert (at, n) == (len(text), 2 * 3_040)
+    assert n_larger > 0
+
+
+def test_reads_that_end_with_a_bin():
+    start = np.array([16_384 - 20, 16_384 - 19, 16_384, (1 << 17) - 20, (1 << 26) - 1])
+    found = bam_write._bins(start, start + 20)
+    assert found.tolist() == [4681, 585, 4682, 4681 + 7, 0]
 
 
 def test_the_same_bytes_again(made, tmp_path):
