@@ -13,6 +13,7 @@ Counts = npt.NDArray[np.uint32]
 Run = tuple[Keys, Counts]  # ascending and distinct, and how often each occurs
 
 PIECE = 1 << 20  # keys that are moved and merged at a time
+BUFFER = 1 << 18  # keys that are sorted at a time: 2 MB, which stay in cache
 BYTES_PER_KEY = 40  # of a buffer while it is sorted and collapsed
 
 
@@ -62,7 +63,7 @@ class CutTally:
             return
         self._buffer.append(keys)
         self._buffered += len(keys)
-        if self._buffered >= self._most:
+        if self._buffered >= min(BUFFER, self._most):
             self._empty_buffer()
 
     def runs(self) -> list[Run]:
@@ -95,7 +96,7 @@ class CutTally:
         if self._buffered:
             keys = np.concatenate(self._buffer)
             self._buffer, self._buffered = [], 0
-            keys.sort()
+            keys.sort(kind="stable")  # quick where much is in order, as in a sorted BAM
             self._add_run(*_run_lengths(keys))
 
     def _add_run(self, keys: Keys, counts: Counts) -> None:
@@ -166,12 +167,33 @@ class TalliedEnds:
 
 def merge(runs: list[Run]) -> Run:
     """One run of several."""
-    if len(runs) == 1:
-        return np.asarray(runs[0][0]), np.asarray(runs[0][1])
     if not runs:
         return np.zeros(0, np.uint64), np.zeros(0, np.uint32)
-    keys = np.concatenate([keys for keys, _ in runs])
-    return collapsed(keys, np.concatenate([counts for _, counts in runs]))
+    runs = sorted(runs, key=lambda run: int(run[0][0]))
+    last = [int(keys[-1]) for keys, _ in runs]
+    if all(int(run[0][0]) > before for run, before in zip(runs[2:], last, strict=False)):
+        return _chained(runs)
+    keys, counts = (np.concatenate(each) for each in zip(*runs, strict=True))
+    return collapsed(keys, counts)
+
+
+def _chained(runs: list[Run]) -> Run:
+    """Join runs of which only neighbours overlap, as those of a sorted file do."""
+    parts: list[Run] = []
+    keys, counts = runs[0]
+    for next_keys, next_counts in runs[1:]:
+        own = int(np.searchsorted(keys, next_keys[0]))
+        parts.append((keys[:own], counts[:own]))
+        if own < len(keys):
+            shared = int(np.searchsorted(next_keys, keys[-1], side="right"))
+            both = np.concatenate([keys[own:], next_keys[:shared]])
+            parts.append(collapsed(both, np.concatenate([counts[own:], next_counts[:shared]])))
+            next_keys, next_counts = next_keys[shared:], next_counts[shared:]
+        keys, counts = next_keys, next_counts
+    parts.append((keys, counts))
+    if len(parts) == 1:
+        return np.asarray(keys), np.asarray(counts)
+    return np.concatenate([each for each, _ in parts]), np.concatenate([n for _, n in parts])
 
 
 def collapsed(keys: Keys, counts: Counts) -> Run:

@@ -144,7 +144,7 @@ def library_size(total: int, distinct: int) -> int | None:
         return None
 
     def too_small(size: float) -> bool:
-        return size * -np.expm1(-total / size) < distinct
+        return bool(-size * np.expm1(-total / size) < distinct)
 
     low, high = float(distinct), 2.0 * distinct
     while too_small(high):

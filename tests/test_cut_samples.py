@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import kmerengine
 from kmerengine import InputError, shifted_cuts
 from kmerengine.cli import main
-from kmerengine.cut_tally import CutTally, TalliedEnds
+from kmerengine.cut_tally import CutTally, TalliedEnds, merge
 from kmerengine.input_shift import Shift
 from kmerengine.shifted_cuts import Part, ShiftedCuts, lost
 from kmerengine.stretches import Stretches
@@ -455,3 +455,22 @@ def test_shifted_cuts_are_a_counter(
     } == {
         site: n for site, n in expected.items() if site[0] == 0 and start <= site[1] < start + width
     }
+
+
+RUNS = st.lists(
+    st.dictionaries(st.integers(0, 60), st.integers(1, 5), min_size=1, max_size=12), max_size=6
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(RUNS, st.sampled_from([0, 20, 55, 200]))
+def test_merged_runs_are_summed_counters(drawn: list[dict[int, int]], apart: int) -> None:
+    """Runs that overlap anyhow, that overlap with their neighbours only, or not at all."""
+    runs, expected = [], Counter()
+    for i, each in enumerate(drawn):
+        moved = {key + i * apart: n for key, n in sorted(each.items())}
+        expected.update(moved)
+        runs.append((np.array(list(moved), np.uint64), np.array(list(moved.values()), np.uint32)))
+    keys, counts = merge(runs[::-1])
+    assert keys.tolist() == sorted(expected)
+    assert dict(zip(keys.tolist(), counts.tolist(), strict=True)) == expected

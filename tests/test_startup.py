@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -40,3 +41,17 @@ def test_python_m_is_the_command() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "count" in done.stdout
+
+
+def test_a_command_loads_no_pandas(tmp_path: Path) -> None:
+    (tmp_path / "g.fa").write_text(">a\nACGTACGTACGTACGT\n")
+    (tmp_path / "f.bed").write_text("a\t1\t9\n")
+    for arguments in (
+        ["count", f"{tmp_path}/g.fa", "-k", "4", "-o", f"{tmp_path}/k.parquet"],
+        ["cuts", f"{tmp_path}/f.bed", "-o", f"{tmp_path}/c.parquet"],
+    ):
+        code = f"from kmerengine.cli import main; main({arguments}, standalone_mode=False)"
+        modules = f"{code}\nimport sys; print('scipy.linalg' in sys.modules)"
+        loaded = loaded_by(modules)
+        assert "pyarrow" in loaded
+        assert not loaded & {"pandas", "polars", "torch", "matplotlib"}

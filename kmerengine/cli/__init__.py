@@ -14,6 +14,7 @@ COMMANDS = {
     "cuts": "Count Tn5 cut sites per base, strand and sample.",
     "profiles": "Cut out regions x samples x bp of cut sites.",
     "qc": "Measure the quality of ATAC-seq samples.",
+    "sample": "Choose negatives that match positives.",
     "scan": "Find motif instances in a genome or its regions.",
     "simulate": "Make data sets whose truth is known.",
     "vocab": "Write a vocabulary: id, word, wildcards.",

@@ -69,9 +69,9 @@ def command(
     """Count gapped k-mers of GENOME in REGIONS (BED, narrowPeak), or in total without REGIONS."""
     started = perf_counter()
     from kmerengine.cli._progress import bases_bar
-    from kmerengine.cli._startup import load_numba
+    from kmerengine.cli._startup import load_libraries
 
-    load_numba()
+    load_libraries()
     from kmerengine import count
 
     vocabulary = chosen_vocabulary(options)

@@ -42,9 +42,9 @@ def command(
     joined or written as a signal.
     """
     started = perf_counter()
-    from kmerengine.cli._startup import load_numba
+    from kmerengine.cli._startup import load_libraries
 
-    load_numba()
+    load_libraries()
     from kmerengine import CutTrack, cuts
 
     made = cuts(samples, output=output, **options)

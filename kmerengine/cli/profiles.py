@@ -50,9 +50,9 @@ from kmerengine.cli._options import PATH, Bytes, force, quiet
 def command(cuts: Path, regions: Path, output: Path, *, quiet: bool, **options: Any) -> None:
     """Cut out regions x samples x bp from CUTS, with totals and quantile normalisation."""
     started = perf_counter()
-    from kmerengine.cli._startup import load_numba
+    from kmerengine.cli._startup import load_libraries
 
-    load_numba()
+    load_libraries()
     from kmerengine import profiles
 
     made = profiles(cuts, regions, output=output, **options)

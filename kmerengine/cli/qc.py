@@ -52,9 +52,9 @@ def command(
 ) -> None:
     """Measure the quality of SAMPLES: lengths, enrichment, duplicates, shift; with a figure."""
     started = perf_counter()
-    from kmerengine.cli._startup import load_numba
+    from kmerengine.cli._startup import load_libraries
 
-    load_numba()
+    load_libraries()
     from kmerengine import qc
 
     report = qc(samples, output=output, **options)

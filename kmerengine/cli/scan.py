@@ -80,9 +80,9 @@ def command(
     """Find instances of MOTIFS (MEME, JASPAR, TRANSFAC, HOCOMOCO) in GENOME, or in its REGIONS."""
     started = perf_counter()
     from kmerengine.cli._progress import bases_bar
-    from kmerengine.cli._startup import load_numba
+    from kmerengine.cli._startup import load_libraries
 
-    load_numba()
+    load_libraries()
     from kmerengine import scan
 
     output = default_output(regions or genome) if output is None else output

@@ -2,7 +2,6 @@
 
 import os
 import struct
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -108,7 +107,7 @@ class BamFile:
                 raise self._error(
                     f"found a broken block at byte {start + at} ({error}); copy or make it again"
                 ) from error
-            if len(text) != n_bytes or zlib.crc32(text) != crc:
+            if len(text) != n_bytes or deflate.crc32(text) != crc:
                 raise self._error(
                     f"found a wrong checksum in the block at byte {start + at}; copy it again"
                 )

@@ -35,6 +35,7 @@ def _option(name: str, default: float, text: str) -> Callable[[F], F]:
 @_option("--gc-closed", 0.38, "Share of G and C elsewhere.")
 @_option("--depth", 12.0, "Median expected cuts in 250 bp around a summit, per cell type.")
 @_option("--signal", 5.0, "Accessibility at a usual summit over closed DNA, per fragment end.")
+@_option("--gain", 0.0, "What each bound factor adds to its peak's cuts, over the pioneer's.")
 @_option("--footprint", 0.8, "Share of cuts that a fully active factor keeps off its motif.")
 @_option("--bias", 0.8, "Spread of the logarithm of Tn5's preference; 0 for none.")
 @seed
@@ -47,9 +48,9 @@ def command(output: Path, **options: Any) -> None:
     sites, peaks, cell_types and sampling in Parquet; rates.npy and bias.npy.
     """
     started = perf_counter()
-    from kmerengine.cli._startup import load_numba
+    from kmerengine.cli._startup import load_libraries
 
-    load_numba()
+    load_libraries()
     import pyarrow.parquet as pq
 
     from kmerengine import simulate_atac

@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from kmerengine.cli._options import force
-from kmerengine.simulators.peaks import simulate_peaks
 
 
 @click.command(name="peaks")
@@ -35,6 +34,8 @@ def command(
     genome.fa, peaks.narrowPeak, and motif_instances.bed: the place, name and strand of every
     planted motif.
     """
+    from kmerengine import simulate_peaks
+
     simulate_peaks(
         output,
         n_contigs=n_contigs,
