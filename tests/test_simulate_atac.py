@@ -212,6 +212,27 @@ def test_cell_types_lack_factors_and_differ_in_accessibility(usual):
     np.testing.assert_allclose(sites["footprint"], depth, rtol=1e-6)
 
 
+def test_bound_factors_open_their_peak_further_with_a_gain(tmp_path):
+    many = SMALL | {"p_open": 0.2, "p_bound_closed": 0.5}
+    plain, more = (
+        simulate_atac(tmp_path / str(gain), gain=gain, **many) for gain in (0.0, 3.0)
+    )
+    sites = table(more.sites)
+    cells = table(more.cell_types)
+    names = zip(cells["cell_type"], cells["motif"], strict=True)
+    activity = dict(zip(names, cells["activity"], strict=True))
+    expected = np.ones((16, 3))
+    for role, motif, bound, peak in zip(
+        sites["role"], sites["motif"], sites["bound"], sites["peak"], strict=True
+    ):
+        if role == "tf" and bound and peak is not None:
+            expected[peak] += 3 * np.array([activity[cell, motif] for cell in CELLS])
+    assert (expected > 1.5).any()
+    assert (expected == 1).any()
+    found = table(more.peak_truth)["accessibility"] / table(plain.peak_truth)["accessibility"]
+    np.testing.assert_allclose(found**2, expected, rtol=1e-5)
+
+
 # ------------------------------------------------------------------------------------------- reads
 
 

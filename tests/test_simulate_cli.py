@@ -1,5 +1,7 @@
 """`kmerengine simulate`: every simulator by its command, as the library's function makes it."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -77,6 +79,17 @@ def test_koo_says_what_its_motif_file_is_not(tmp_path):
     assert "FASTA" in result.stderr
     assert run(f"koo {tmp_path / 'a'}").exit_code == 2
     assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_imports_nothing_heavy(name):
+    code = (
+        "import sys\nfrom kmerengine.cli import main\n"
+        f"main(['simulate', '{name}', '--help'], standalone_mode=False)\n"
+        "print(sorted({'numpy', 'numba', 'pyarrow', 'polars', 'scipy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_the_list_of_simulators():

@@ -97,6 +97,7 @@ def simulate_atac(
     gc_closed: float = 0.38,
     depth: float = 12.0,
     signal: float = 5.0,
+    gain: float = 0.0,
     footprint: float = 0.8,
     bias: float = 0.8,
     seed: int = 0,
@@ -131,6 +132,9 @@ def simulate_atac(
         Median over the peaks of the expected cuts in 250 bp around the summit, for each cell type.
     signal : float
         Accessibility at the summit of a usual peak over that of closed DNA, per fragment end.
+    gain : float
+        What each bound factor of activity 1 adds to the cuts of its peak, relative to those that
+        the pioneer gives; by default bound and unbound sites differ by their footprints alone.
     footprint : float
         Share of cuts that a bound factor of activity 1 keeps off its motif and 2 bp beside it; the
         12 bp on both sides gain as many.
@@ -182,10 +186,12 @@ def simulate_atac(
     cells = _cell_types(n_cell_types, footprint, rng)
     log_bias = [tn5_bias(contig.codes, bias) for contig in contigs]
     around = _around(contigs, log_bias)
-    preference = [np.exp(each, out=each) for each in log_bias]
+    preference = [np.exp(each).astype(np.float32) for each in log_bias]
+    del log_bias
+    n_sites = [len(contig.sites.start) for contig in contigs]
+    truth = tables.Truth((n_peaks, n_cell_types, WIDTH), n_sites)
     about = schemas.provenance("simulate atac", {}, parameters)
     about |= {"cell_types": [cell.name for cell in cells]}
-    truth = tables.Truth(n_peaks, [len(contig.sites.start) for contig in contigs], n_cell_types)
     with atomic(output, force=force, folder=FILES) as folder:
         with (folder / "genome.fa").open("wb") as file:
             for contig in contigs:
@@ -193,7 +199,7 @@ def simulate_atac(
 
         def sequence(number: int) -> int:
             """Write the reads of a cell type; a column of the truth is its own."""
-            library = _Library(contigs, strength, preference, cells[number], signal)
+            library = _Library(contigs, strength, preference, cells[number], signal, gain)
             n_primary = library.measure(depth, truth, number)
             return write_bam(
                 folder / f"{cells[number].name}.bam",
@@ -238,12 +244,17 @@ class _Library:
         self,
         contigs: list[Contig],
         strength: list[Floats],
-        preference: list[Floats],
+        preference: list[npt.NDArray[np.float32]],
         cell: CellType,
         signal: float,
+        gain: float,
     ) -> None:
-        self._parts = list(zip(contigs, strength, preference, strict=True))
-        self._cell, self._signal = cell, signal
+        self._parts = list(zip(contigs, preference, strict=True))
+        self._cell = cell
+        self._heights = [
+            accessibility(contig, cell, each, signal, gain)
+            for contig, each in zip(contigs, strength, strict=True)
+        ]
         self._law = length_law()
         self._shares = np.zeros(len(contigs))
 
@@ -251,13 +262,13 @@ class _Library:
         """Fill in the truth of the cell type; returns its expected number of primary fragments."""
         row = 0
         rates = truth.rates[:, cell]
-        for number, (contig, strength, _) in enumerate(self._parts):
+        for number, (contig, _) in enumerate(self._parts):
             cuts, z = expected_cuts(self._weights(number), self._law)
             self._shares[number] = z
             for summit in contig.summits.tolist():
                 rates[row] = cuts[summit - WIDTH // 2 : summit + WIDTH // 2]
                 row += 1
-            heights = accessibility(contig, self._cell, strength, self._signal)
+            heights = self._heights[number]
             truth.accessibility[row - len(heights) : row, cell] = heights
             truth.footprint[number][:, cell] = footprints(contig, self._cell)[1]
         z = self._shares.sum()
@@ -271,7 +282,7 @@ class _Library:
 
     def draw(self, n_primary: float, rng: np.random.Generator) -> Any:
         """The fragments of each contig, by start."""
-        for number, (contig, _, _) in enumerate(self._parts):
+        for number, (contig, _) in enumerate(self._parts):
             w = self._weights(number)
             s = partners(w, self._law)
             below = np.cumsum(w * s)
@@ -288,9 +299,8 @@ class _Library:
             )
 
     def _weights(self, number: int) -> Floats:
-        contig, strength, preference = self._parts[number]
-        heights = accessibility(contig, self._cell, strength, self._signal)
-        return weights(contig, preference, heights, footprints(contig, self._cell)[0])
+        contig, preference = self._parts[number]
+        return weights(contig, preference, self._heights[number], footprints(contig, self._cell)[0])
 
 
 def _cell_types(n: int, footprint: float, rng: np.random.Generator) -> list[CellType]:
@@ -316,8 +326,8 @@ def _check(given: dict[str, Any]) -> None:
     ranges = {
         "n_contigs": (1, 10_000), "contig_length": (10_000, 2**29), "n_cell_types": (1, 1_000),
         "n_peaks": (1, 10**7), "sites_per_tf": (0, 10**8), "n_decoys": (0, 10**8),
-        "depth": (1e-6, 1e6), "signal": (0, 1e3), "footprint": (0, 0.95), "bias": (0, 2),
-        "seed": (0, 2**63),
+        "depth": (1e-6, 1e6), "signal": (0, 1e3), "gain": (0, 100), "footprint": (0, 0.95),
+        "bias": (0, 2), "seed": (0, 2**63),
     }  # fmt: skip
     chances = [name for name in given if name.startswith(("p_", "gc_"))]
     limits = ranges | dict.fromkeys(chances, (0, 1))

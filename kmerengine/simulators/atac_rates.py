@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kmerengine.simulators.atac_genome import WIDTHS, Contig
+from kmerengine.simulators.atac_genome import FIRST_TF, WIDTHS, Contig
 from kmerengine.simulators.sequences import IUPAC, Codes
 
 Floats = npt.NDArray[np.float64]
@@ -108,13 +108,22 @@ def footprints(contig: Contig, cell: CellType) -> tuple[Floats, npt.NDArray[np.f
     return factor, depth.astype(np.float32)
 
 
-def accessibility(contig: Contig, cell: CellType, strength: Floats, signal: float) -> Floats:
+def accessibility(
+    contig: Contig, cell: CellType, strength: Floats, signal: float, gain: float
+) -> Floats:
     """A of each peak: its cuts go with both ends of a fragment, so with the square of A."""
-    found: Floats = signal * np.sqrt(strength * cell.activity[contig.pioneer])
+    sites = contig.sites
+    part = sites.bound & (sites.peak >= 0) & (sites.motif >= FIRST_TF)
+    helpers = np.bincount(sites.peak[part], cell.activity[sites.motif[part]], len(strength))
+    found: Floats = signal * np.sqrt(
+        strength * cell.activity[contig.pioneer] * (1 + gain * helpers)
+    )
     return found
 
 
-def weights(contig: Contig, preference: Floats, heights: Floats, footprint: Floats) -> Floats:
+def weights(
+    contig: Contig, preference: npt.NDArray[np.float32], heights: Floats, footprint: Floats
+) -> Floats:
     """w, shape (n,); `preference` is the exponential of the bias."""
     envelope = np.ones(len(contig.codes))
     reach = int(5 * SIGMA)

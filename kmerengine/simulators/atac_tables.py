@@ -15,10 +15,15 @@ PEAK = 500  # bp around a summit
 
 
 class Truth:
-    """What differs between cell types, filled in one by one; float32."""
+    """What differs between cell types, filled in one by one; float32.
 
-    def __init__(self, n_peaks: int, n_sites: list[int], n_cell_types: int) -> None:
-        self.rates = np.zeros((n_peaks, n_cell_types, 1_000), np.float32)
+    Of `rates` the shape is (n_peaks, n_cell_types, bp), of the others (n_peaks or n_sites,
+    n_cell_types).
+    """
+
+    def __init__(self, shape: tuple[int, int, int], n_sites: list[int]) -> None:
+        n_peaks, n_cell_types, _ = shape
+        self.rates = np.zeros(shape, np.float32)
         self.accessibility = np.zeros((n_peaks, n_cell_types), np.float32)
         self.expected = np.zeros((n_peaks, n_cell_types), np.float32)
         self.footprint = [np.zeros((n, n_cell_types), np.float32) for n in n_sites]
