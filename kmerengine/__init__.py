@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from kmerengine._cuts import cuts
     from kmerengine._profiles import profiles
     from kmerengine._qc import QualityReport, qc
+    from kmerengine._sample_sites import sample_sites
+    from kmerengine._sample_windows import sample_windows
     from kmerengine._scan import scan
     from kmerengine._vocab import vocab
     from kmerengine.counts import KmerCounts
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from kmerengine.io.motif_files import read_motifs
     from kmerengine.motif_hits import MotifHits
     from kmerengine.motifs import Motif
+    from kmerengine.sampling.output import Sample
     from kmerengine.simulators.atac import simulate_atac
     from kmerengine.simulators.gata_tal import simulate_gata_tal
     from kmerengine.simulators.kmers import simulate_kmers
@@ -37,6 +40,7 @@ __all__ = [
     "Motif",
     "MotifHits",
     "QualityReport",
+    "Sample",
     "SignalFiles",
     "Vocabulary",
     "count",
@@ -48,6 +52,8 @@ __all__ = [
     "read_id_lists",
     "read_motifs",
     "read_vocabulary",
+    "sample_sites",
+    "sample_windows",
     "scan",
     "simulate_atac",
     "simulate_gata_tal",
@@ -68,6 +74,7 @@ __getattr__ = lazily(
         "Motif": "kmerengine.motifs",
         "MotifHits": "kmerengine.motif_hits",
         "QualityReport": "kmerengine._qc",
+        "Sample": "kmerengine.sampling.output",
         "SignalFiles": "kmerengine.cut_signal",
         "Vocabulary": "kmerengine.vocabulary",
         "count": "kmerengine._count",
@@ -79,6 +86,8 @@ __getattr__ = lazily(
         "read_id_lists": "kmerengine.io.bindvae",
         "read_motifs": "kmerengine.io.motif_files",
         "read_vocabulary": "kmerengine.io.bindvae",
+        "sample_sites": "kmerengine._sample_sites",
+        "sample_windows": "kmerengine._sample_windows",
         "scan": "kmerengine._scan",
         "simulate_atac": "kmerengine.simulators.atac",
         "simulate_gata_tal": "kmerengine.simulators.gata_tal",

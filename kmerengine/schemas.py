@@ -28,6 +28,8 @@ PROFILES = "kmerengine.profiles"  # cuts of regions per base and sample: a folde
 DATASET = "kmerengine.dataset"  # a training data set: a folder
 QC = "kmerengine.qc"  # quality of samples: a folder of tables and a figure
 MOTIF_HITS = "kmerengine.motif_hits"  # motif instances
+SAMPLE = "kmerengine.sample"  # positives with negatives matched to them
+SAMPLE_BINS = "kmerengine.sample.bins"  # how many there were of each bin, and how many were kept
 VOCABULARY = "kmerengine.vocabulary"  # the features themselves
 SEQUENCES = "kmerengine.simulated.sequences"  # labelled sequences
 EMBEDDED = "kmerengine.simulated.embedded"  # the motifs in them
@@ -145,6 +147,48 @@ def hits_schema(
                 for name, (wanted, kind) in further.items()
                 if wanted
             ),
+        ]
+    )
+
+
+def sample_schema(*, sites: bool = False) -> pa.Schema:
+    """Positives and negatives, by contig (in the genome's order) and start; with motif sites."""
+    site = [
+        _column("motif", pa.dictionary(pa.int32(), pa.string())),
+        _column("score", pa.float64()),  # as the scan gave it
+        _column("p", pa.float64()),
+        _column("p_bin", pa.float64()),  # -log10 p, least of the bin
+        _column("core_start", pa.int32()),  # bp from the window's start: the motif's first base
+        _column("core_end", pa.int32()),  # exclusive
+    ]
+    return pa.schema(
+        [
+            _column("chrom", pa.dictionary(pa.int32(), pa.string())),
+            _column("start", pa.int64()),  # bp, 0-based
+            _column("end", pa.int64()),  # bp, exclusive
+            _column("name", pa.string()),  # of its own
+            _column("strand", pa.dictionary(pa.int8(), pa.string())),  # + - .
+            _column("label", pa.uint8()),  # 1 positive, 0 negative
+            _column("row", pa.int64()),  # of the input, 0-based; a genome window's: of its match
+            _column("gc", pa.float64(), nullable=True),  # C and G among A C G T; null without any
+            _column("gc_bin", pa.float64(), nullable=True),  # least of the bin; null: not matched
+            *(site if sites else []),
+        ]
+    )
+
+
+def sample_bins_schema() -> pa.Schema:
+    """One row per bin that has positives, or negatives of motif sites."""
+    count = pa.int64()
+    return pa.schema(
+        [
+            _column("chrom", pa.string(), nullable=True),  # null: all contigs
+            _column("p_bin", pa.float64(), nullable=True),  # -log10 p, least of the bin
+            _column("gc_bin", pa.float64(), nullable=True),  # least of the bin
+            _column("positives", count),
+            _column("negatives", count),  # of genome windows: candidates, of which many overlap
+            _column("kept_positives", count),
+            _column("kept_negatives", count),
         ]
     )
 

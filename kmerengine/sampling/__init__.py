@@ -1,0 +1,1 @@
+"""Negatives matched to positives: what `kmerengine sample` stands on."""
