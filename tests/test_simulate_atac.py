@@ -431,6 +431,14 @@ def test_qc_shows_the_footprint_of_a_pioneer(deep, tmp_path):
         assert 1 - dip / flank == pytest.approx(depth[cell], abs=0.2)
 
 
+def test_footprints_leave_the_cuts_of_a_peak_as_many(usual, tmp_path):
+    """Bound and unbound sites differ by the shape of their profiles alone."""
+    without = simulate_atac(tmp_path / "a", sites_per_tf=2_000, footprint=0.0, **SIZE)
+    ratio = table(usual.peak_truth)["expected"] / table(without.peak_truth)["expected"]
+    assert abs(ratio.mean() - 1) < 0.01
+    assert 0 < ratio.std() < 0.025
+
+
 def test_shoulders_gain_what_the_dip_loses():
     contig = make_contig("c", 50_000, 10, 100, 0, Chances(0.1, 0.3, (1, 1, 1)), (0.5, 0.4),
                          np.random.default_rng(1))  # fmt: skip
