@@ -12,7 +12,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "kmerengine": {"native_kernels"},
     "modelkit": {"native_kernels", "kmerengine"},
 }
-LAZY = {"polars", "pysam", "cupy", "triton", "anndata", "matplotlib", "figwig"}  # their absence must not stop an import
+# their absence must not stop an import
+LAZY = {"polars", "pysam", "cupy", "triton", "anndata", "matplotlib", "figwig"}
 MODULES = [
     pytest.param(package, path, id=path.relative_to(ROOT).as_posix())
     for package in MAY_IMPORT
