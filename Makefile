@@ -1,5 +1,6 @@
 # make demo: the main job on a small simulated genome.  make test: all checks.
-# make bench: measure, and write the README's table.  make PYTHON=python3.12 ... picks the Python.
+# make bench: measure, and write the README's table.  make gpu: the same on a CUDA device.
+# make PYTHON=python3.12 ... picks the Python.
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,7 +9,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.t
 
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: demo test bench clean
+.PHONY: demo test bench gpu clean
 
 demo: $(VENV)/base.stamp
 	$(BIN)/python -m kmerengine.demo
@@ -23,6 +24,10 @@ bench: $(VENV)/bench.stamp
 	$(BIN)/python -m bench.cuts
 	$(BIN)/python -m bench.table
 	-$(BIN)/python -m bench.targets
+
+# The machine's own Python: nothing is installed, since PyTorch and CuPy must fit its driver.
+gpu:
+	@$(PYTHON) -m bench.gpu
 
 clean:
 	rm -rf $(VENV) build dist demo bench/work *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

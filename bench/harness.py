@@ -261,8 +261,9 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def read_all(results: Path = RESULTS) -> list[Row]:
-    """The rows of all results files."""
-    return [row for path in sorted(results.glob("*.json")) for row in read_rows(path)]
+    """The rows of all results files but those of `bench.gpu`, which are of another form."""
+    paths = [path for path in sorted(results.glob("*.json")) if not path.match("gpu-*")]
+    return [row for path in paths for row in read_rows(path)]
 
 
 def append_rows(path: Path, rows: Sequence[Row]) -> None:
