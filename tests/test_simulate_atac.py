@@ -214,9 +214,7 @@ def test_cell_types_lack_factors_and_differ_in_accessibility(usual):
 
 def test_bound_factors_open_their_peak_further_with_a_gain(tmp_path):
     many = SMALL | {"p_open": 0.2, "p_bound_closed": 0.5}
-    plain, more = (
-        simulate_atac(tmp_path / str(gain), gain=gain, **many) for gain in (0.0, 3.0)
-    )
+    plain, more = (simulate_atac(tmp_path / str(gain), gain=gain, **many) for gain in (0.0, 3.0))
     sites = table(more.sites)
     cells = table(more.cell_types)
     names = zip(cells["cell_type"], cells["motif"], strict=True)
@@ -421,9 +419,7 @@ def test_qc_shows_the_footprint_of_a_pioneer(deep, tmp_path):
     (tmp_path / "p.bed").write_text("".join(rows))
     depth = sites["footprint"][part[0]]
     cell = int(np.argmax(depth))
-    kmerengine.qc(
-        [deep.bams[cell]], output=tmp_path / "qc", regions=tmp_path / "p.bed", reach=60
-    )
+    kmerengine.qc([deep.bams[cell]], output=tmp_path / "qc", regions=tmp_path / "p.bed", reach=60)
     found = table(tmp_path / "qc" / "aggregate.parquet")
     for strand in ("along", "against"):
         dip = found[strand][(abs(found["offset"]) <= 5)].mean()

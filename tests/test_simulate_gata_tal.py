@@ -120,11 +120,7 @@ def test_bases_of_motifs_and_background(sites, sequences):
             of_letter = IUPAC[letter]
             for base in BASES:
                 others = 4 - len(of_letter)
-                p = (
-                    (0.95 if others else 1) / len(of_letter)
-                    if base in of_letter
-                    else 0.05 / others
-                )
+                p = (0.95 if others else 1) / len(of_letter) if base in of_letter else 0.05 / others
                 assert within(counts[base] / len(found), p, len(found), 5)
     text = np.frombuffer("".join(letters[:20_000]).encode(), np.uint8).reshape(20_000, 1_000)
     background = text[~inside]

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from kmerengine import schemas
 from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic, check_writable
-from kmerengine.io.bam_write import ContigFragments, write_bam
+from kmerengine.io.bam_write import write_bam
 from kmerengine.options import available_threads
 from kmerengine.parallel import in_order
 from kmerengine.simulators import atac_tables as tables
@@ -35,26 +35,12 @@ from kmerengine.simulators.atac_genome import (
     Contig,
     make_contig,
 )
-from kmerengine.simulators.atac_rates import (
-    AFTER,
-    BEFORE,
-    NEIGHBOUR,
-    CellType,
-    accessibility,
-    expected_cuts,
-    footprints,
-    length_law,
-    partners,
-    tn5_bias,
-    weights,
-)
+from kmerengine.simulators.atac_library import WIDTH, Library
+from kmerengine.simulators.atac_rates import CellType, tn5_bias
 from kmerengine.simulators.sequences import LETTERS, check_ranges, wrapped
-from native_kernels.second_cut import second_cut
 
 Floats = npt.NDArray[np.float64]
 
-WIDTH = 1_000  # bp around a summit, of rates and bias
-CENTRE = 250  # bp around a summit; the depth is their cuts
 READ = 36  # bp; no fragment is shorter
 FILES = (
     *("genome.*", "peaks.*", "sites.*", "cell_types.*", "sampling.*", "rates.npy", "bias.npy"),
@@ -199,7 +185,7 @@ def simulate_atac(
 
         def sequence(number: int) -> int:
             """Write the reads of a cell type; a column of the truth is its own."""
-            library = _Library(contigs, strength, preference, cells[number], signal, gain)
+            library = Library(contigs, strength, preference, cells[number], signal, gain)
             n_primary = library.measure(depth, truth, number)
             return write_bam(
                 folder / f"{cells[number].name}.bam",
@@ -210,9 +196,7 @@ def simulate_atac(
             )
 
         with closing(in_order(sequence, range(n_cell_types), n_threads)) as written:
-            about["fragments"] = {
-                cell.name: n for cell, n in zip(cells, written, strict=True)
-            }
+            about["fragments"] = {cell.name: n for cell, n in zip(cells, written, strict=True)}
         np.save(folder / "rates.npy", truth.rates)
         np.save(folder / "bias.npy", around)
         tables.write_peaks(folder, contigs, strength, truth, about)
@@ -237,72 +221,6 @@ def _share(total: int, i: int, n: int) -> int:
     return total * (i + 1) // n - total * i // n
 
 
-class _Library:
-    """The fragments of one cell type, contig by contig."""
-
-    def __init__(
-        self,
-        contigs: list[Contig],
-        strength: list[Floats],
-        preference: list[npt.NDArray[np.float32]],
-        cell: CellType,
-        signal: float,
-        gain: float,
-    ) -> None:
-        self._parts = list(zip(contigs, preference, strict=True))
-        self._cell = cell
-        self._heights = [
-            accessibility(contig, cell, each, signal, gain)
-            for contig, each in zip(contigs, strength, strict=True)
-        ]
-        self._law = length_law()
-        self._shares = np.zeros(len(contigs))
-
-    def measure(self, depth: float, truth: tables.Truth, cell: int) -> float:
-        """Fill in the truth of the cell type; returns its expected number of primary fragments."""
-        row = 0
-        rates = truth.rates[:, cell]
-        for number, (contig, _) in enumerate(self._parts):
-            cuts, z = expected_cuts(self._weights(number), self._law)
-            self._shares[number] = z
-            for summit in contig.summits.tolist():
-                rates[row] = cuts[summit - WIDTH // 2 : summit + WIDTH // 2]
-                row += 1
-            heights = self._heights[number]
-            truth.accessibility[row - len(heights) : row, cell] = heights
-            truth.footprint[number][:, cell] = footprints(contig, self._cell)[1]
-        z = self._shares.sum()
-        self._shares /= z
-        low = (WIDTH - CENTRE) // 2
-        totals = rates[:, low : low + CENTRE].sum(axis=1, dtype=np.float64) / z
-        n_primary = depth / float(np.median(totals)) if row else depth
-        rates *= n_primary / z
-        truth.expected[:, cell] = totals * n_primary
-        return n_primary
-
-    def draw(self, n_primary: float, rng: np.random.Generator) -> Any:
-        """The fragments of each contig, by start."""
-        for number, (contig, _) in enumerate(self._parts):
-            w = self._weights(number)
-            s = partners(w, self._law)
-            below = np.cumsum(w * s)
-            n = rng.poisson(n_primary * self._shares[number])
-            first = np.searchsorted(below, np.sort(rng.random(n)) * below[-1], "right")
-            second = second_cut(w, self._law, first, s[first], rng.random(n))
-            shared = second[(rng.random(n) < NEIGHBOUR) & (s[second] > 0)]
-            third = second_cut(w, self._law, shared, s[shared], rng.random(len(shared)))
-            start = np.concatenate([first, shared]) - BEFORE
-            end = np.concatenate([second, third]) + AFTER
-            order = np.lexsort([end, start])
-            yield ContigFragments(
-                contig.codes, start[order], end[order], rng.random(len(order)) < 0.5
-            )
-
-    def _weights(self, number: int) -> Floats:
-        contig, preference = self._parts[number]
-        return weights(contig, preference, self._heights[number], footprints(contig, self._cell)[0])
-
-
 def _cell_types(n: int, footprint: float, rng: np.random.Generator) -> list[CellType]:
     """Pioneers are active everywhere, more or less; every third cell type lacks a factor."""
     activity = np.zeros((n, len(NAMES)))
@@ -314,7 +232,7 @@ def _cell_types(n: int, footprint: float, rng: np.random.Generator) -> list[Cell
 
 
 def _around(contigs: list[Contig], tracks: list[Floats]) -> npt.NDArray[np.float32]:
-    """Tracks around the summits, shape (n_peaks, WIDTH)."""
+    """Tracks around the summits, float32, shape (n_peaks, WIDTH)."""
     rows = [
         track[contig.summits[:, None] + np.arange(-WIDTH // 2, WIDTH // 2)]
         for contig, track in zip(contigs, tracks, strict=True)
@@ -331,6 +249,4 @@ def _check(given: dict[str, Any]) -> None:
     }  # fmt: skip
     chances = [name for name in given if name.startswith(("p_", "gc_"))]
     limits = ranges | dict.fromkeys(chances, (0, 1))
-    check_ranges(
-        {f"--{name.replace('_', '-')}": (given[name], *limits[name]) for name in limits}
-    )
+    check_ranges({f"--{name.replace('_', '-')}": (given[name], *limits[name]) for name in limits})
