@@ -20,6 +20,7 @@ from kmerengine.errors import InputError
 from kmerengine.motifs import PSEUDOCOUNT, Motif
 from native_kernels.motif_scan import tail_probabilities
 
+MAX_LENGTH = 1_000  # positions; the work of a distribution grows with the square
 RANGE = 1_000  # integer steps from a matrix's lowest to its highest entry, at most
 
 
@@ -54,7 +55,15 @@ class MotifScores:
         background: Sequence[float] | npt.NDArray[np.float64],
         pseudocount: float = PSEUDOCOUNT,
     ) -> Self:
-        """Scores against a background of four frequencies; InputError where one is infinite."""
+        """Scores against a background of four frequencies.
+
+        InputError where one is infinite, or the motif has more than 1,000 positions.
+        """
+        if len(motif) > MAX_LENGTH:
+            raise InputError(
+                f"motif {motif.name!r}: found {len(motif):,} positions, expected at most "
+                f"{MAX_LENGTH:,}; trim it"
+            )
         frequencies = np.asarray(background, np.float64)
         bits = motif.log_odds(pseudocount, frequencies)
         if not np.isfinite(bits).all():

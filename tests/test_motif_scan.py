@@ -68,6 +68,9 @@ def as_tuples(hits):
     SEQUENCES, st.lists(st.text("ACGT", min_size=1, max_size=22), min_size=1, max_size=4), st.data()
 )
 @example(
+    ["ACGTACGT", "ACGTACGT"], ["ACGTACGTACGTACGT", "ACGTACGT"], None
+)  # blocks end at the border
+@example(
     ["ACGTACGT" * 3, "", "ACGTACG"],
     ["ACGTACGT", "ACGTACGTA", "ACGTACG", "ACGTACGTACGTACGTAC"],
     None,

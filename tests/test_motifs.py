@@ -194,3 +194,11 @@ def test_a_matrix_of_one_value_and_one_of_infinite_scores():
     assert ceil(flat.scale) == 1000
     with pytest.raises(InputError, match="pseudocount: found 0 and probabilities of 0 in motif"):
         MotifScores.of(motif(), [0.25] * 4, 0)
+
+
+def test_a_motif_too_long_for_its_distribution_is_refused():
+    long = Motif(name="m", probabilities=[[0.7, 0.1, 0.1, 0.1]] * 1001)
+    with pytest.raises(
+        InputError, match="motif 'm': found 1,001 positions, expected at most 1,000"
+    ):
+        MotifScores.of(long, [0.25] * 4)

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
+import pysam
 import pytest
 from click.testing import CliRunner
+from scipy.stats import false_discovery_control
 
 from kmerengine import InputError, Motif, MotifHits, read_fimo, read_motifs, scan, scan_search
 from kmerengine.cli import main
@@ -391,14 +393,13 @@ def test_the_better_strand_of_two():
 
 @pytest.mark.parametrize("strands", ["both", "plus"])
 def test_q_values_are_benjamini_hochberg_s(strands):
-    stats = pytest.importorskip("scipy.stats")
     write_fasta(random_genome())
     everything = scan("g.fa", MOTIFS, p=1, strands=strands)
     rows = rows_of(everything, "motif", "chrom", "start", "strand", "p")
     expected = {}
     for name in ("M1", "P"):
         own = [row for row in rows if row[0] == name]
-        q = stats.false_discovery_control([row[4] for row in own])
+        q = false_discovery_control([row[4] for row in own])
         expected |= {row[:4]: value for row, value in zip(own, q, strict=True)}
     for limit in (0.02, 0.3, 1):
         hits = scan("g.fa", MOTIFS, p=1, q=limit, strands=strands, threads=2)
@@ -474,7 +475,6 @@ def test_parquet_bed_and_memory_hold_the_same():
 
 
 def test_bgzip_blocks_are_indexed_by_others(monkeypatch):
-    pysam = pytest.importorskip("pysam", exc_type=ImportError)
     monkeypatch.setattr("kmerengine.io.hits_bed._BLOCK", 400)
     write_fasta(random_genome())
     hits = scan("g.fa", MOTIFS, p=0.05, output="h.bed.gz")
