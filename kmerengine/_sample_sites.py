@@ -246,11 +246,11 @@ def sample_sites(
         "short_bins": int((found.negatives < found.positives * ratio).sum()),
         "positives": int(found.kept_positives.sum()),
         "negatives": int(found.kept_negatives.sum()),
-        "notes": opened.notes,
     }
     return write_sample(
         folder, columns, list(contigs), sites.motif_names, bin_table,
-        schemas.provenance("sample sites", inputs, parameters), report, force=force,
+        schemas.provenance("sample sites", inputs, parameters), report, opened.notes,
+        force=force,
     )  # fmt: skip
 
 

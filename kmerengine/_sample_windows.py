@@ -202,11 +202,11 @@ def sample_windows(
         "short_bins": int((kept_negatives < positives * ratio).sum()),
         "positives": len(positive),
         "negatives": len(match),
-        "notes": opened.notes,
     }
     return write_sample(
         folder, columns, names, [], bin_table,
-        schemas.provenance("sample windows", inputs, parameters), report, force=force,
+        schemas.provenance("sample windows", inputs, parameters), report, opened.notes,
+        force=force,
     )  # fmt: skip
 
 

@@ -156,9 +156,10 @@ def _run(work: Callable[[Any], "Sample"], output: Path, *, quiet: bool, as_json:
         sample = work(progress)
     seconds = round(perf_counter() - started, 2)
     if as_json:
-        click.echo(json.dumps({**sample.report, "output": str(output), "seconds": seconds}))
+        further = {"notes": sample.notes, "output": str(output), "seconds": seconds}
+        click.echo(json.dumps({**sample.report, **further}))
     if not quiet:
-        for line in _lines(sample.report):
+        for line in [*_lines(sample.report), *(f"note: {note}" for note in sample.notes)]:
             click.echo(line, err=True)
         click.echo(f"{output} written in {seconds} s", err=True)
 
@@ -168,8 +169,6 @@ def _lines(report: dict[str, Any]) -> list[str]:
     for name, value in report.items():
         if isinstance(value, int):
             lines.append(f"{name.replace('_', ' '):<26}{value:>14,}")
-        elif isinstance(value, dict):
+        else:  # by reason
             lines += [f"  {'skipped':<24}{n:>14,}  {reason}" for reason, n in value.items()]
-        else:
-            lines += [f"note: {note}" for note in value]
     return lines

@@ -32,12 +32,15 @@ class Sample:
         Parquet: how many there were of each bin, and how many were kept.
     report : dict
         What was read, skipped by reason, and kept.
+    notes : list of str
+        What a user should know of the run; not kept in files.
     """
 
     regions: Path
     bed: Path
     bins: Path
     report: dict[str, Any]
+    notes: list[str]
 
 
 def write_sample(
@@ -48,6 +51,7 @@ def write_sample(
     bins: dict[str, Any],
     document: dict[str, Any],
     report: dict[str, Any],
+    notes: list[str],
     *,
     force: bool,
 ) -> Sample:
@@ -67,6 +71,7 @@ def write_sample(
         Provenance.
     report : dict
         Kept in the document, too.
+    notes : list of str
     force : bool
         Replace an existing folder.
     """
@@ -108,9 +113,8 @@ def write_sample(
         with table_writer(temporary / "bins.parquet", bin_schema, ".parquet") as writer:
             writer.write(listed)
         _write_bed(temporary / "regions.bed", columns, names, strand, contig_names)
-    return Sample(
-        folder / "regions.parquet", folder / "regions.bed", folder / "bins.parquet", report
-    )
+    files = (folder / name for name in ("regions.parquet", "regions.bed", "bins.parquet"))
+    return Sample(*files, report, notes)
 
 
 def shares(gc: npt.NDArray[np.int32], known: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
