@@ -7,7 +7,9 @@ file: opening reads these few hundred bytes, trusts no number in them, and maps 
 """
 
 import hashlib
+import mmap
 import os
+import tempfile
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -34,9 +36,8 @@ Description = dict[str, Any]  # dtype, shape, where the values lie, and a digest
 class ArrayWriter:
     """An array while it is written: rows in any order, in a type that grows with the values.
 
-    Rows wait in a plain file beside the one that is asked for, and are copied once at the end.
-    They are written, not mapped: a full disk is then an error and not a signal, and the pages are
-    not ours.
+    The file is made with a hole where its values go, and rows are written into it. They are
+    written, not mapped: a full disk is then an error and not a signal, and the pages are not ours.
 
     Parameters
     ----------
@@ -52,12 +53,11 @@ class ArrayWriter:
         self, path: Path, shape: tuple[int, ...], dtypes: Sequence[np.dtype[Any]] = COUNT_TYPES
     ) -> None:
         self._path = path
-        self._waiting = path.with_suffix(".rows")
         self._shape = shape
         self._dtypes = tuple(dtypes)
         self._written = np.zeros(shape[0], np.bool_)
         self.dtype = self._dtypes[0]
-        self._create(self._waiting)
+        self._offset = _write_frame(path, self.dtype, shape)
 
     def put(self, rows: Rows, values: Array) -> None:
         """Write the values of `rows`, which ascend."""
@@ -79,29 +79,22 @@ class ArrayWriter:
             raise InputError(f"{self._path.name}: found row {twice} twice, expected it once")
         if kinds == "iu":
             self._fit(int(values.min()), int(values.max()))
-        with self._waiting.open("r+b") as file:
+        with self._path.open("r+b") as file:
             self._write(file, rows, values)
         self._written[rows] = True
 
     def finish(self) -> Description:
-        """Write the file; InputError unless every row was put. Says what `map_array` needs."""
+        """InputError unless every row was put. Says what `map_array` needs."""
         if not self._written.all():
             row = int(np.argmin(self._written))
             raise InputError(f"{self._path.name}: found nothing for row {row}, expected every row")
-        values = _map(self._waiting, self.dtype, self._shape, 0)
-        _write_ipc(self._path, values)
-        self._waiting.unlink()
-        return _description(self._path, values)
-
-    def _create(self, path: Path) -> None:
-        with path.open("wb") as file:
-            file.truncate(_n_bytes(self.dtype, self._shape))
+        return _description(self._path, self.dtype, self._shape)
 
     def _write(self, file: BinaryIO, rows: Rows, values: Array) -> None:
         row_bytes = _n_bytes(self.dtype, self._shape[1:])
         edges = [0, *(np.flatnonzero(np.diff(rows) != 1) + 1).tolist(), len(rows)]
         for first, stop in pairwise(edges):
-            file.seek(int(rows[first]) * row_bytes)
+            file.seek(self._offset + int(rows[first]) * row_bytes)
             file.write(np.ascontiguousarray(values[first:stop], self.dtype).data.cast("B"))
 
     def _fit(self, least: int, most: int) -> None:
@@ -114,24 +107,27 @@ class ArrayWriter:
             )
         if most <= np.iinfo(self.dtype).max:
             return
-        narrow = _map(self._waiting, self.dtype, self._shape, 0)
+        narrow = _map(self._path, self.dtype, self._shape, self._offset)
         self.dtype = next(each for each in self._dtypes if most <= np.iinfo(each).max)
-        wider = self._waiting.with_suffix(".wider")
-        self._create(wider)
+        wider = self._path.with_suffix(".wider.arrow")
+        self._offset = _write_frame(wider, self.dtype, self._shape, self._path.stem)
         done = np.flatnonzero(self._written)
         step = max(1, COPY_BYTES // narrow[:1].nbytes)
         with wider.open("r+b") as file:
             for first in range(0, len(done), step):
                 rows = done[first : first + step]
                 self._write(file, rows, narrow[rows])
-        wider.replace(self._waiting)
+        wider.replace(self._path)
 
 
 def write_array(path: Path, values: Array) -> Description:
     """Write an array that is in memory; says what `map_array` needs."""
     values = np.ascontiguousarray(values)
-    _write_ipc(path, values)
-    return _description(path, values)
+    offset = _write_frame(path, values.dtype, values.shape)
+    with path.open("r+b") as file:
+        file.seek(offset)
+        file.write(values.data.cast("B") if values.size else b"")
+    return _description(path, values.dtype, values.shape)
 
 
 def map_array(path: Path, description: Any) -> Array:
@@ -177,28 +173,70 @@ def map_array(path: Path, description: Any) -> Array:
         raise InputError(f"{path}: {error.strerror}; expected an array, {advice}") from error
 
 
-def _write_ipc(path: Path, values: Array) -> None:
-    kind = pa.fixed_shape_tensor(pa.from_numpy_dtype(values.dtype), values.shape[1:])
-    rows = pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), type=kind.storage_type)
-    column = pa.ExtensionArray.from_storage(kind, rows)
-    schema = pa.schema([pa.field(path.stem, kind, nullable=False)])
-    with pa.OSFile(os.fsencode(path), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
-        writer.write_batch(pa.RecordBatch.from_arrays([column], schema=schema))
+class _WithHole:
+    """A file for PyArrow to write to that leaves a hole where the values would go."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.closed = False
+
+    def write(self, data: "bytes | pa.Buffer") -> None:
+        """The values come as a buffer of Arrow's, all else as bytes."""
+        if isinstance(data, pa.Buffer):
+            self._file.seek(data.size, os.SEEK_CUR)
+        else:
+            self._file.write(data)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def close(self) -> None:
+        self.closed = True
 
 
-def _description(path: Path, values: Array) -> Description:
-    size = path.stat().st_size
+def _write_frame(
+    path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], name: str | None = None
+) -> int:
+    """Write a file whose values are a hole; returns where they start."""
+    n_bytes = _n_bytes(dtype, shape)
+    kind = pa.fixed_shape_tensor(pa.from_numpy_dtype(dtype), shape[1:])
+    schema = pa.schema([pa.field(name or path.stem, kind, nullable=False)])
+    with tempfile.TemporaryFile(dir=path.parent) as empty:
+        empty.truncate(max(1, n_bytes))  # a hole, too: none of it is read
+        hole = mmap.mmap(empty.fileno(), 0, access=mmap.ACCESS_READ)
+        buffer = pa.py_buffer(hole).slice(0, n_bytes)
+        values = pa.Array.from_buffers(kind.value_type, n_bytes // dtype.itemsize, [None, buffer])
+        rows = pa.FixedSizeListArray.from_arrays(values, type=kind.storage_type)
+        column = pa.ExtensionArray.from_storage(kind, rows)
+        with path.open("wb") as file:
+            sink = pa.PythonFile(_WithHole(file), "w")
+            with pa.ipc.new_file(sink, schema) as writer:
+                writer.write_batch(pa.RecordBatch.from_arrays([column], schema=schema))
+    return _offset(path, n_bytes)
+
+
+def _offset(path: Path, n_bytes: int) -> int:
+    """Where the values lie in a file, as PyArrow reads it."""
+    if not n_bytes:
+        return 0
     with pa.memory_map(os.fsencode(path)) as file:
-        whole = file.read_buffer(size)
+        whole = file.read_buffer(path.stat().st_size)
         column = pa.ipc.open_file(whole).get_batch(0).column(0)
-        held = column.storage.flatten().buffers()[1]
-        offset = held.address - whole.address if values.size else 0
+        return int(column.storage.flatten().buffers()[1].address - whole.address)
+
+
+def _description(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Description:
+    n_bytes = _n_bytes(dtype, shape)
+    offset = _offset(path, n_bytes)
     return {
-        "dtype": values.dtype.str,
-        "shape": list(values.shape),
+        "dtype": dtype.str,
+        "shape": list(shape),
         "offset": offset,
-        "bytes": size,
-        "frame": _frame(path, offset, values.nbytes),
+        "bytes": path.stat().st_size,
+        "frame": _frame(path, offset, n_bytes),
     }
 
 
