@@ -71,6 +71,11 @@ class Motif:
                 f"motif {self.name!r}: found the background {background.tolist()}, expected four "
                 "frequencies above 0 that sum to 1"
             )
+        for name, number in (("nsites", self.nsites), ("e_value", self.e_value)):
+            if number is not None and not 0 <= number < np.inf:
+                raise InputError(
+                    f"motif {self.name!r}: found {name} {number:g}, expected a number of 0 or more"
+                )
         arrays = {"probabilities": probabilities, "background": background}
         if self.counts is not None:
             arrays["counts"] = _matrix(self.counts, self.name)
@@ -90,7 +95,10 @@ class Motif:
         Positions may have different totals; `nsites` is the largest unless it is given.
         """
         matrix = _matrix(counts, name)
-        totals = matrix.sum(axis=1)
+        with np.errstate(over="ignore"):
+            totals = matrix.sum(axis=1)
+        if not np.isfinite(totals).all():
+            raise InputError(f"motif {name!r}: found counts up to {matrix.max():g}, out of range")
         if (totals <= 0).any():
             raise InputError(
                 f"motif {name!r}: found no counts at position {int(np.argmin(totals)) + 1}, "
@@ -207,7 +215,8 @@ def _matrix(values: npt.ArrayLike, name: str) -> Matrix:
 
 
 def _check_sums(probabilities: Matrix, name: str) -> None:
-    sums = probabilities.sum(axis=1)
+    with np.errstate(over="ignore"):
+        sums = probabilities.sum(axis=1)
     worst = int(np.argmax(np.abs(sums - 1)))
     if not _is_one(sums[worst]):
         raise InputError(

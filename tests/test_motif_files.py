@@ -258,6 +258,11 @@ def test_compressed_with_other_line_ends_and_spaces_it_is_the_same(tmp_path, for
         np.testing.assert_array_equal(one.probabilities, other.probabilities)
 
 
+def test_scores_out_of_range_are_refused(tmp_path):
+    with pytest.raises(InputError, match="found scores out of range in motif '2'"):
+        read(tmp_path, FULL.replace(" 100 0 -100 -100", " 1e308 0 0 0"))
+
+
 def test_small_rounding_is_taken_away(tmp_path):
     (found, _) = read(tmp_path, MINIMAL.replace("0.1\t0.2\t0.3\t0.4", "0.1 0.2 0.3 0.33"))
     assert found.probabilities[2] == pytest.approx(np.array([0.1, 0.2, 0.3, 0.33]) / 0.93)
@@ -407,6 +412,9 @@ ROW = " 0.000000  1.000000  0.000000  0.000000\n"
         ("w= 3", "w= 0", "line 11: found w= 0, motif 'MA0001.1' has no positions"),
         ("w= 3", "w= -1", "line 11: found w= '-1', expected a whole number"),
         ("alength= 4", "alength= 20", "line 11: found alength= 20, expected 4"),
+        ("nsites= 17", "nsites= -17", "line 10: motif 'MA0001.1': found nsites -17, expected"),
+        ("4.1e-009", "4.1e+999", "line 10: motif 'MA0001.1': found e_value inf, expected"),
+        (ROW, " 0 1e308 1e308 0\n", "line 10: .* sum to inf at position 2"),
         ("nsites= 17", "nsites= many", "line 11: found nsites= 'many', expected a number"),
         ("= ACGT", "= ACDEFGHIKL", "line 3: found the alphabet 'ACDEFGHIKL', expected that of DNA"),
         ("= ACGT", "= ACGU", "found the alphabet 'ACGU'"),
@@ -438,6 +446,7 @@ def test_bad_meme(tmp_path, old, new, message):
         (JASPAR.replace("[ 4 19", "[ -4 19"), "line 1: found -4 in motif 'MA0004.1'"),
         (JASPAR.replace(">MA0004.1 Arnt", ">"), "line 1: found a header without a name"),
         (HOCOMOCO.replace("153.0\t0.5", "153.0"), "line 4: found 3 columns in motif 'AHR"),
+        (HOCOMOCO.replace("153.0\t0.5", "1e308\t1e308"), "line 1: .* up to 1e.308, out of range"),
         (HOCOMOCO.replace("153.0", "x"), "line 4: found 'x', expected a number"),
         (HOCOMOCO.replace("0.999", "0.5"), "line 5: motif 'TWO': found .* sum to 0.501"),
         (">M\n0.1 0.9\n", "line 2: found 2 columns in motif 'M', expected 4"),

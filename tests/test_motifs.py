@@ -115,6 +115,9 @@ def test_log_odds_by_the_formula():
         ({"background": (0.5, 0.5, 0, 0)}, "expected four frequencies above 0 that sum to 1"),
         ({"background": (0.3, 0.3, 0.3, 0.3)}, "four frequencies"),
         ({"background": (0.5, 0.5)}, "four frequencies"),
+        ({"nsites": -1}, "motif 'm': found nsites -1, expected a number of 0 or more"),
+        ({"nsites": np.inf}, "found nsites inf"),
+        ({"e_value": np.nan}, "found e_value nan"),
         ({"counts": [[1, 2, 3, 4]] * 2}, "found counts of 2 positions, expected 1"),
     ],
 )

@@ -82,9 +82,9 @@ def parse_meme(path: Path, lines: Sequence[str]) -> list[Motif]:
 def _motif(path: Path, found: _Found) -> Motif:
     rows = found.rows
     if not rows and found.scores:
-        odds = np.exp2(np.array(found.scores) / _LOG_ODDS_UNIT)
-        matrix = found.background * odds
-        total = matrix.sum(axis=1, keepdims=True)
+        with np.errstate(over="ignore"):  # what is out of range is refused below
+            matrix = found.background * np.exp2(np.array(found.scores) / _LOG_ODDS_UNIT)
+            total = matrix.sum(axis=1, keepdims=True)
         if not np.isfinite(total).all() or not (total > 0).all():
             refuse(path, found.line, f"found scores out of range in motif {shown(found.name)}")
         rows = (matrix / total).tolist()

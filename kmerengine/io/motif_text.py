@@ -81,7 +81,8 @@ def make_motif(
     try:
         if not probabilities:
             return Motif.from_counts(name, matrix, **others)
-        sums = matrix.sum(axis=1)
+        with np.errstate(over="ignore"):
+            sums = matrix.sum(axis=1)
         far = np.flatnonzero(~(np.abs(sums - 1) <= SUM_TOLERANCE))
         if len(far):
             raise InputError(
