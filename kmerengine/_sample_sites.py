@@ -163,10 +163,15 @@ def sample_sites(
                     f"{accessible}: none of {len(kept):,} motif instances lies within one of its "
                     f"{open_in.n:,} regions, expected some; give open chromatin of this genome"
                 )
+        if (sites.end - sites.start > width).any():
+            raise InputError(f"width: found {width} bp, expected at least the length of the motif")
         start = window_starts(sites.start, sites.end, width)
         fits = (start >= 0) & (start + width <= np.array(list(contigs.values()))[sites.contig])
-        if (sites.end - sites.start > width).any():
-            raise InputError(f"width: found {width} bp, expected a window longer than the motif")
+        if not fits.any():
+            raise InputError(
+                f"width: none of the {len(sites):,} windows of {width:,} bp lies within its "
+                "contig, expected some; choose a smaller width"
+            )
         skipped["window leaves its contig"] = int((~fits).sum())
         sites, start = sites.take(fits), start[fits]
         gc, known = np.zeros((2, len(sites)), np.int32)

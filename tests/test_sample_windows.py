@@ -1,7 +1,7 @@
 """GC-matched genome windows: every promise checked on the letters of small genomes."""
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from fractions import Fraction
 
 import numpy as np
@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sample_oracle import gc_bin, random_genome, write_bed, write_genome
 from scipy.stats import chisquare, ks_2samp
 
 from kmerengine import InputError, sample_windows
@@ -18,31 +19,6 @@ from kmerengine.io.fasta import Genome
 from kmerengine.sampling.gc_content import GcBins, measure_gc
 from kmerengine.sampling.gc_windows import list_candidates
 from kmerengine.sampling.places import Line, inside_one, merged, overlap
-
-
-def random_genome(seed, lengths=(2_000, 900, 30, 1_500), n_share=0.002):
-    """Contigs whose GC drifts, with N and lower case; not in order of names."""
-    rng = np.random.default_rng(seed)
-    contigs = {}
-    for name, length in zip(("c10", "c2", "tiny", "c1"), lengths, strict=True):
-        gc = 0.5 + 0.3 * np.sin(np.arange(length) / 80 + rng.random() * 6)
-        is_gc = rng.random(length) < gc
-        pair = rng.integers(0, 2, length)
-        letters = np.where(is_gc, np.array(["C", "G"])[pair], np.array(["A", "T"])[pair])
-        letters[rng.random(length) < n_share] = "N"
-        text = "".join(letters)
-        contigs[name] = text[: length // 2] + text[length // 2 :].lower()
-    return contigs
-
-
-def write_genome(path, contigs):
-    path.write_text("".join(f">{name} x\n{text}\n" for name, text in contigs.items()))
-    return path
-
-
-def write_bed(path, regions):
-    path.write_text("".join("\t".join(map(str, row)) + "\n" for row in regions))
-    return path
 
 
 def random_regions(contigs, seed, n, width):
@@ -54,15 +30,6 @@ def random_regions(contigs, seed, n, width):
         end = int(min(len(contigs[name]), start + rng.integers(5, 6 + 2 * width)))
         rows.append((str(name), start, end, ".", 0, str(rng.choice(["+", "-"]))))
     return rows
-
-
-def gc_bin(text, width=Fraction(1, 50)):
-    letters = Counter(text.upper())
-    known = sum(letters[base] for base in "ACGT")
-    if not known:
-        return None
-    share = Fraction(letters["C"] + letters["G"], known)
-    return min(share // width, -(-1 // width) - 1)
 
 
 def window_of(row, width):
@@ -475,3 +442,25 @@ def test_overlap_and_containment_are_what_sets_of_bases_say(stretches, sites):
     assert inside_one(start, end, low, high, strict=True).tolist() == [
         any(m | {min(m) - 1, max(m) + 1} <= b for b in bases) for m in mine
     ]
+
+
+@pytest.mark.data
+def test_peaks_of_a_real_genome(data, tmp_path):
+    """Every base of every window of the yeast genome is a candidate's first."""
+    genome = data / "yeast" / "sacCer3.fa.gz"
+    peaks = data / "yeast" / "yeast_peaks.narrowPeak"
+    sample = sample_windows(
+        genome, peaks, output=tmp_path / "o", width=500, same_chromosome=True, balance="min"
+    )
+    positives, negatives = rows_of(sample, 1), rows_of(sample, 0)
+    assert len(positives) == len(negatives) > 1_300
+    assert Counter(r["chrom"] for r in positives) == Counter(r["chrom"] for r in negatives)
+    by_row = {row["row"]: row for row in positives}
+    assert all(by_row[row["row"]]["gc_bin"] == row["gc_bin"] for row in negatives)
+    gc = [[row["gc"] for row in rows] for rows in (positives, negatives)]
+    assert ks_2samp(*gc).statistic < 0.05
+    called = defaultdict(set)
+    for line in peaks.read_text().splitlines():
+        chrom, start, end = line.split("\t")[:3]
+        called[chrom].update(range(int(start), int(end)))
+    assert not any(called[r["chrom"]] & set(range(r["start"], r["end"])) for r in negatives)
