@@ -7,6 +7,7 @@ from kmerengine._lazy import lazily
 if TYPE_CHECKING:
     from kmerengine._count import count, count_sequences
     from kmerengine._cuts import cuts
+    from kmerengine._dataset import dataset
     from kmerengine._profiles import profiles
     from kmerengine._qc import QualityReport, qc
     from kmerengine._sample_sites import sample_sites
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from kmerengine.counts import KmerCounts
     from kmerengine.cut_signal import SignalFiles
     from kmerengine.cut_track import CutTrack
+    from kmerengine.dataset_folder import Dataset
     from kmerengine.errors import InputError
     from kmerengine.io.bindvae import read_id_lists, read_vocabulary
     from kmerengine.io.fimo import read_fimo
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CutTrack",
+    "Dataset",
     "InputError",
     "KmerCounts",
     "KmerTotals",
@@ -46,6 +49,7 @@ __all__ = [
     "count",
     "count_sequences",
     "cuts",
+    "dataset",
     "profiles",
     "qc",
     "read_fimo",
@@ -68,6 +72,7 @@ __getattr__ = lazily(
     __name__,
     {
         "CutTrack": "kmerengine.cut_track",
+        "Dataset": "kmerengine.dataset_folder",
         "InputError": "kmerengine.errors",
         "KmerCounts": "kmerengine.counts",
         "KmerTotals": "kmerengine.total_counts",
@@ -80,6 +85,7 @@ __getattr__ = lazily(
         "count": "kmerengine._count",
         "count_sequences": "kmerengine._count",
         "cuts": "kmerengine._cuts",
+        "dataset": "kmerengine._dataset",
         "profiles": "kmerengine._profiles",
         "qc": "kmerengine._qc",
         "read_fimo": "kmerengine.io.fimo",

@@ -62,10 +62,12 @@ REGION_COLUMNS = pa.schema(
 )
 
 
-_TOTALS = [
-    _column("total", _list_of(pa.int64())),  # cuts in the window around the centre, by sample
-    _column("normalised", _list_of(pa.float64())),  # the same, quantile-normalised
-]
+_TOTALS = pa.schema(
+    [
+        _column("total", _list_of(pa.int64())),  # cuts in the window around the centre, by sample
+        _column("normalised", _list_of(pa.float64())),  # the same, quantile-normalised
+    ]
+)
 
 
 def word_type(k: int) -> pa.DataType:
@@ -118,7 +120,7 @@ def dataset_schema(*, labels: bool = False, totals: bool = False) -> pa.Schema:
             _column("split", pa.dictionary(pa.int8(), pa.string())),
             _column("negative", pa.bool_()),  # added as such, not one of the peaks
             *([_column("labels", _list_of(pa.uint8()))] if labels else []),
-            *(_TOTALS if totals else []),
+            *(_column(name, _list_of(pa.float64())) for name in _TOTALS.names if totals),
         ]
     )
 

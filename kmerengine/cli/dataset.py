@@ -1,0 +1,116 @@
+"""`kmerengine dataset`."""
+
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import click
+
+from kmerengine.cli._options import (
+    PATH,
+    Bytes,
+    chosen_vocabulary,
+    force,
+    quiet,
+    vocabulary_options,
+)
+
+
+@click.command("dataset")
+@click.argument("regions", type=PATH)
+@click.option("-o", "--output", type=PATH, required=True, help="A folder.")
+@click.option("--genome", type=PATH, required=True, help="FASTA: plain, bgzip or gzip.")
+@click.option("--cuts", type=PATH, help="Cuts per base, from kmerengine cuts.")
+@click.option("--profiles", type=PATH, help="Or profiles of these regions that were made before.")
+@click.option("--bias", type=PATH, help="bigWig, or .npy with a row per region.")
+@click.option(
+    "--labels",
+    type=PATH,
+    multiple=True,
+    help="Region file, folder of them, or table of name and file; repeatable.",
+)
+@click.option("--negatives", type=PATH, help="BED of examples that are no peaks.")
+@click.option(
+    "--split",
+    multiple=True,
+    metavar="RULE",
+    help="validation=chr12,chr15 test=chr11; validation=0.1 test=0.1; fold=0/5; bpaitac, "
+    "agentbind or deepatac.  [default: all train]",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of random shares.")
+@click.option(
+    "--width", type=int, default=1000, show_default=True, metavar="BP", help="Of counts and bias."
+)
+@click.option(
+    "--input-width", type=int, metavar="BP", help="Of the sequence.  [default: the width]"
+)
+@click.option(
+    "--margin",
+    type=int,
+    default=0,
+    show_default=True,
+    metavar="BP",
+    help="Stored on either side, for jitter.",
+)
+@click.option(
+    "--window",
+    type=int,
+    default=250,
+    show_default=True,
+    metavar="BP",
+    help="Around the centre; its cuts are the totals.",
+)
+@click.option(
+    "--off-by-two", is_flag=True, help="Sequence and bias drop their first 2 bp, counts their last."
+)
+@click.option(
+    "--strands",
+    type=click.Choice(["sum", "split"]),
+    default="sum",
+    show_default=True,
+    help="Add the strands of --cuts, or keep them apart.",
+)
+@click.option(
+    "--label-rule",
+    type=click.Choice(["half", "within"]),
+    default="half",
+    show_default=True,
+    help="More than half of a bin is covered, or one region holds all of it.",
+)
+@click.option(
+    "--label-width", type=int, default=200, show_default=True, metavar="BP", help="Of that bin."
+)
+@click.option("--require-label", is_flag=True, help="Leave out regions without any label.")
+@click.option("--kmers", is_flag=True, help="Count k-mers of the regions too.")
+@vocabulary_options
+@click.option("--max-regions", type=int, metavar="N", help="Only the N best scores.")
+@click.option("--skip-missing-contigs", is_flag=True, help="Skip regions on unknown contigs.")
+@click.option(
+    "--memory",
+    type=Bytes(),
+    default=256 << 20,
+    metavar="BYTES",
+    help="For counts held at once.  [default: 256M]",
+)
+@force
+@quiet
+def command(regions: Path, output: Path, *, quiet: bool, **options: Any) -> None:
+    """Join genome, cuts, labels, bias and splits of REGIONS into a training data set."""
+    started = perf_counter()
+    from kmerengine.cli._startup import load_libraries
+
+    load_libraries()
+    from kmerengine import dataset
+
+    vocabulary = chosen_vocabulary(options)
+    made = dataset(regions, output=output, vocabulary=vocabulary, **options)
+    for warning in made.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    if not quiet:
+        click.echo(f"regions   {made.provenance['regions']:>12,}", err=True)
+        click.echo(f"  kept    {len(made):>12,}", err=True)
+        for split, n in made.provenance["splits"].items():
+            click.echo(f"    {split:<10}{n:>8,}", err=True)
+        for reason, n in made.provenance["skipped"].items():
+            click.echo(f"  skipped {n:>12,}  {reason}", err=True)
+        click.echo(f"{output}: {made!r}, {perf_counter() - started:.2f} s", err=True)
