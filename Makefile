@@ -22,6 +22,7 @@ test: $(VENV)/test.stamp
 bench: $(VENV)/bench.stamp
 	$(BIN)/python -m bench.count
 	$(BIN)/python -m bench.cuts
+	$(BIN)/python -m bench.scan
 	$(BIN)/python -m bench.table
 	-$(BIN)/python -m bench.targets
 
@@ -47,8 +48,8 @@ $(VENV)/test.stamp: pyproject.toml constraints.txt | $(VENV)/made.stamp
 	$(PIP) -e '.[test]'
 	touch $(VENV)/base.stamp $@
 
-# scikit-learn and bam2bw are peers; kmc, jellyfish, samtools and bedtools are too, from the system's
-# packages, if they are there.
+# scikit-learn, bam2bw and memelite are peers; kmc, jellyfish, samtools and bedtools are too, from
+# the system's packages, if they are there.
 $(VENV)/bench.stamp: pyproject.toml constraints.txt | $(VENV)/made.stamp
-	$(PIP) -e . scikit-learn bam2bw
+	$(PIP) -e . scikit-learn bam2bw memelite
 	touch $(VENV)/base.stamp $@

@@ -55,6 +55,8 @@ TARGETS = [
         for provider in (TO_PARQUET, TO_BIGWIG)
     ),
     Target(case="profiles", figure="p50", limit=1),
+    Target(case="scan-12M", figure="p50", limit=1, against=("scan-12M", "memelite")),
+    Target(case="scan-250M", figure="peak_rss_bytes", limit=2 * GB),
 ]
 
 

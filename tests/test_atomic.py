@@ -190,7 +190,9 @@ def test_a_folder_of_something_else_is_not_replaced(tmp_path):
     write_folder(tmp_path / "empty", force=True)
 
 
-@pytest.mark.parametrize("arguments", ["count g.fa --parts -o a --force", "simulate peaks a --force"])
+@pytest.mark.parametrize(
+    "arguments", ["count g.fa --parts -o a --force", "simulate peaks a --force"]
+)
 def test_the_commands_replace_no_folder_of_something_else(tmp_path, monkeypatch, arguments):
     monkeypatch.chdir(tmp_path)
     Path("g.fa").write_text(">a\nACGTACGTACGT\n")

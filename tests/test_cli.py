@@ -267,8 +267,6 @@ FORMATS = {
 
 @pytest.mark.parametrize("output", FORMATS)
 def test_the_suffix_picks_the_format(output):
-    if output == "a.h5ad":
-        pytest.importorskip("anndata")
     done(f"count g.fa r.bed -o {output}")
     content = Path(output).read_bytes()
     if magic := FORMATS[output]:
@@ -291,8 +289,6 @@ def test_parts_are_a_folder():
 @pytest.mark.parametrize("output", [*FORMATS, "a --parts"])
 @pytest.mark.parametrize("content", ["", "# nothing\n\n", "track name=x\n"])
 def test_an_empty_bed_gives_a_valid_empty_result_and_a_warning(output, content):
-    if output == "a.h5ad":
-        pytest.importorskip("anndata")
     Path("none.bed").write_text(content)
     result = done(f"count g.fa none.bed -o {output}")
     assert result.stderr.count("warning: REGIONS holds no regions; the result is empty\n") == 1

@@ -191,7 +191,7 @@ def test_scipy_reads_the_npz(inputs, name, tmp_path):
 
 
 def test_anndata_reads_the_h5ad(inputs, tmp_path):
-    anndata = pytest.importorskip("anndata")
+    import anndata
     counts = count(inputs, tmp_path / "a.h5ad", vocabulary=Vocabulary.exact(6))
     found = anndata.read_h5ad(tmp_path / "a.h5ad")
     assert equal(scipy.sparse.csr_matrix(found.X), counts.exact)
@@ -459,7 +459,7 @@ def test_files_of_other_tools_are_refused(tmp_path):
 
 
 def test_h5ad_of_other_tools_is_refused(tmp_path):
-    anndata = pytest.importorskip("anndata")
+    import anndata
     path = tmp_path / "other.h5ad"
     anndata.AnnData(X=np.eye(3, dtype=np.float32)).write_h5ad(path)
     with pytest.raises(InputError, match=r"other.h5ad: cannot be read .*of another kind"):

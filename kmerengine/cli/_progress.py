@@ -8,7 +8,7 @@ APPEARS_AFTER = 1.0  # seconds; shorter work shows no bar
 
 
 @contextmanager
-def bases_bar(*, show: bool) -> Iterator[Callable[[int, int], None] | None]:
+def bases_bar(doing: str, *, show: bool) -> Iterator[Callable[[int, int], None] | None]:
     """A callback (done, of) in bases that draws a bar on stderr, or None."""
     if not show:
         yield None
@@ -24,7 +24,7 @@ def bases_bar(*, show: bool) -> Iterator[Callable[[int, int], None] | None]:
 
     started = perf_counter()
     bar = Progress(
-        TextColumn("counting"),
+        TextColumn(doing),
         BarColumn(),
         TaskProgressColumn(),
         TextColumn("{task.fields[rate]:.0f} Mbase/s"),

@@ -77,7 +77,7 @@ def command(
     vocabulary = chosen_vocabulary(options)
     output = default_output(regions or genome) if output is None else output
     has_terminal = sys.stderr is not None and sys.stderr.isatty()  # None: closed by the caller
-    with bases_bar(show=has_terminal and not quiet) as progress:
+    with bases_bar("counting", show=has_terminal and not quiet) as progress:
         found = count(
             genome, regions, output=output, vocabulary=vocabulary, progress=progress, **options
         )

@@ -152,7 +152,7 @@ def _run(work: Callable[[Any], "Sample"], output: Path, *, quiet: bool, as_json:
 
     load_libraries()
     has_terminal = sys.stderr is not None and sys.stderr.isatty()  # None: closed by the caller
-    with bases_bar(show=has_terminal and not quiet) as progress:
+    with bases_bar("sampling", show=has_terminal and not quiet) as progress:
         sample = work(progress)
     seconds = round(perf_counter() - started, 2)
     if as_json:

@@ -87,7 +87,7 @@ def command(
 
     output = default_output(regions or genome) if output is None else output
     has_terminal = sys.stderr is not None and sys.stderr.isatty()  # None: closed by the caller
-    with bases_bar(show=has_terminal and not quiet) as progress:
+    with bases_bar("scanning", show=has_terminal and not quiet) as progress:
         hits = scan(genome, motifs, regions, output=output, progress=progress, **options)
     summary = _summary(hits, output, perf_counter() - started)
     if as_json:
