@@ -15,7 +15,19 @@ import pyarrow.parquet as pq
 import pysam
 import pytest
 
-from bench import command, count, cut_facts, cuts, expected, harness, observe, peers, table, targets
+from bench import (
+    command,
+    count,
+    cut_facts,
+    cuts,
+    expected,
+    harness,
+    observe,
+    peers,
+    scan,
+    table,
+    targets,
+)
 from bench.data import REGION, Genome
 from bench.harness import BenchError, Case, Provider
 from bench.reads import READ, PairedReads, bins
@@ -432,7 +444,7 @@ def test_targets_compare_with_the_peer_of_the_same_run(
 
 
 def test_every_target_names_a_case_and_a_provider_of_it() -> None:
-    cases = [*count.CASES, *cuts.CASES, *cuts.LARGE]
+    cases = [*count.CASES, *cuts.CASES, *cuts.LARGE, *scan.CASES, *scan.LARGE]
     known = {(case.name, provider.name) for case in cases for provider in case.providers}
     for target in targets.TARGETS:
         assert (target.case, target.provider) in known
