@@ -10,7 +10,7 @@ processes, no copies between them and no start-up, and share the memory-mapped a
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,14 @@ SEEDS = 1 << 63
 
 Array = npt.NDArray[Any]
 Rows = npt.NDArray[np.int64]
+
+
+class _Plan(NamedTuple):
+    """An epoch, example by example: row, bp to move its windows by, and whether to reverse it."""
+
+    rows: Rows
+    moved: npt.NDArray[np.int64]
+    reverse: npt.NDArray[np.bool_]
 
 
 class Loader:
@@ -162,14 +170,14 @@ class Loader:
         if not self.workers:
             buffer = self._buffer()
             for number in numbers:
-                yield self._on_device(self._fill(plan, epoch, number, buffer), buffer)
+                yield self._on_device(self._fill(plan, number, buffer), buffer)
             return
         waiting: deque[tuple[Future[int], Buffer]] = deque()
         with ThreadPoolExecutor(self.workers) as pool:
 
             def submit(buffer: Buffer) -> None:
                 for number in numbers:
-                    task = pool.submit(self._fill, plan, epoch, number, buffer)
+                    task = pool.submit(self._fill, plan, number, buffer)
                     waiting.append((task, buffer))
                     return
 
@@ -184,8 +192,8 @@ class Loader:
                 for task, _ in waiting:
                     task.cancel()
 
-    def _plan(self, epoch: int) -> Rows:
-        """The rows of an epoch in order."""
+    def _plan(self, epoch: int) -> _Plan:
+        """What an epoch's examples are; drawn at once, which costs far less than batch by batch."""
         rows = self._rows
         if self.negatives is not None:
             n = round(self.negatives * len(self._peaks))
@@ -193,27 +201,32 @@ class Loader:
             rows = np.concatenate([self._peaks, self._others[np.resize(drawn, n)]])
         if self.shuffle:
             rows = rows[order(self.seed, epoch, Purpose.ORDER, len(rows))]
-        return rows[: self.n_examples]
+        rows = rows[: self.n_examples]
+        index = np.arange(len(rows))
+        moved = np.zeros(len(rows), np.int64)
+        if self.jitter:
+            reach = np.uint64(2 * self.jitter + 1)
+            steps = draw(self.seed, epoch, Purpose.JITTER, index) % reach
+            moved = steps.astype(np.int64) - self.jitter
+        reverse = np.zeros(len(rows), np.bool_)
+        if self.reverse_complement:
+            reverse = draw(self.seed, epoch, Purpose.REVERSE, index) >> np.uint64(63) == 1
+        return _Plan(rows, moved, reverse)
 
-    def _fill(self, plan: Rows, epoch: int, number: int, buffer: Buffer) -> int:
+    def _fill(self, plan: _Plan, number: int, buffer: Buffer) -> int:
         """Make this rank's part of a batch; returns its size."""
         low = number * self.batch_size
         size = min(self.batch_size, self.n_examples - low)
         part = slice(
             low + size * self.rank // self.ranks, low + size * (self.rank + 1) // self.ranks
         )
-        index, rows = np.arange(part.start, part.stop), plan[part]
+        rows, moved, reverse = plan.rows[part], plan.moved[part], plan.reverse[part]
         n = len(rows)
-        reach = np.uint64(2 * self.jitter + 1)
-        moved = (draw(self.seed, epoch, Purpose.JITTER, index) % reach).astype(np.int64)
-        reverse = np.zeros(n, np.bool_)
-        if self.reverse_complement:
-            reverse = draw(self.seed, epoch, Purpose.REVERSE, index) >> np.uint64(63) == 1
         buffer.wait()
         out = {name: array[:n] for name, array in buffer.arrays.items()}
         out["rows"][:] = rows
         for name, (array, start, width, stranded) in self._layout.items():
-            first = moved + (start - self.jitter)
+            first = moved + start
             if name == "sequence":
                 gather_one_hot(array, rows, first, reverse, width, values=self._bits, out=out[name])
                 continue
