@@ -161,6 +161,7 @@ def sample_windows(
             ratio,
             balance,
             lambda i: _words(groups[i], bins, names),
+            "" if allow_overlaps else "let negatives overlap with --allow-overlaps, ",
         )
         positive, negative, match = _paired(group, taken, kept, kept_negatives, seed)
         contig, start = line.positions(negative)

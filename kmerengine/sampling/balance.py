@@ -33,7 +33,12 @@ def check_options(width: int, ratio: int, balance: str, seed: int, threads: int 
 
 
 def kept_per_bin(
-    positives: Ints, negatives: Ints, ratio: int, balance: Balance, named: Callable[[int], str]
+    positives: Ints,
+    negatives: Ints,
+    ratio: int,
+    balance: Balance,
+    named: Callable[[int], str],
+    advice: str = "",
 ) -> tuple[Ints, Ints]:
     """Positives and negatives to keep of each bin.
 
@@ -48,6 +53,8 @@ def kept_per_bin(
         negatives there are. exact: all of them, and it is an error if a bin runs dry.
     named : callable
         The name of a bin, for the error.
+    advice : str
+        What else could be done, for the error; with a comma and a space behind it.
 
     Raises
     ------
@@ -64,6 +71,7 @@ def kept_per_bin(
             f"negatives: {named(worst)} ran dry: found {negatives[worst]:,} for "
             f"{positives[worst]:,} positives at {ratio}:1, {short[worst]:,} short "
             f"({int((short > 0).sum()):,} bins are short, by {int(short.sum()):,} in all); widen "
-            "the bins, lower --ratio, or take what there is with --balance min or positives"
+            f"the bins, lower --ratio, {advice}or take what there is with --balance min or "
+            "positives"
         )
     return positives, np.minimum(negatives, positives * ratio)
