@@ -134,6 +134,7 @@ def sample_sites(
     n_hits = len(sites)
     sites = of_motifs(sites, list(motifs), where)
     skipped = {"another motif": n_hits - len(sites)}
+    n = len(sites)
     with Genome.open(genome) as opened:
         contigs = opened.contigs
         inputs = {
@@ -141,26 +142,27 @@ def sample_sites(
             "peaks": schemas.digest(peaks),
             "hits": {"name": where.name} if where.is_dir() else schemas.digest(where),
         }
-        kept = onto_genome(sites, contigs, where, skip_missing_contigs=skip_missing_contigs)
-        skipped["contig not in genome"] = len(sites) - len(kept)
+        sites = onto_genome(sites, contigs, where, skip_missing_contigs=skip_missing_contigs)
+        skipped["contig not in genome"] = n - len(sites)
         line = Line(contigs, width)
         bound_in = RegionSet(peaks, contigs, line, skip_missing_contigs=skip_missing_contigs)
-        sites = kept.take(bound_in.has[kept.contig])
-        skipped["contig without a peak"] = len(kept) - len(sites)
-        if not len(sites):
-            raise InputError(_no_shared_contig(kept, bound_in, where, contigs))
-        kept, sites = sites, best_of_each_place(sites, line)
-        skipped["at the place of a better one"] = len(kept) - len(sites)
+        n, with_peak = len(sites), bound_in.has[sites.contig]
+        if not with_peak.any():
+            raise InputError(_no_shared_contig(sites, bound_in, where, contigs))
+        sites = sites.take(with_peak)
+        skipped["contig without a peak"] = n - len(sites)
+        n, sites = len(sites), best_of_each_place(sites, line)
+        skipped["at the place of a better one"] = n - len(sites)
         if accessible is not None:
             open_in = RegionSet(
                 Path(accessible), contigs, line, skip_missing_contigs=skip_missing_contigs
             )
             inputs["accessible"] = schemas.digest(Path(accessible))
-            kept, sites = sites, sites.take(open_in.hold(sites))
-            skipped["outside accessible regions"] = len(kept) - len(sites)
+            n, sites = len(sites), sites.take(open_in.hold(sites))
+            skipped["outside accessible regions"] = n - len(sites)
             if not len(sites):
                 raise InputError(
-                    f"{accessible}: none of {len(kept):,} motif instances lies within one of its "
+                    f"{accessible}: none of {n:,} motif instances lies within one of its "
                     f"{open_in.n:,} regions, expected some; give open chromatin of this genome"
                 )
         if (sites.end - sites.start > width).any():

@@ -135,13 +135,13 @@ def sample_windows(
             )
         row = np.searchsorted(listed.line, windows.line)
         blocked = [windows, whole]
-        blocked += [_excluded(Path(path), opened.contigs) for path in exclude]
+        excluded = [_excluded(Path(path), opened.contigs) for path in exclude]
         line = Line(opened.contigs, width)
         windows, row, bin_of = windows.take(clean), row[clean], bins.of(gc, known)[clean]
         allowed = np.zeros(len(opened.contigs), np.bool_)
         allowed[windows.contig] = True
         candidates = list_candidates(
-            opened, line, allowed, width, bins, blocked=_union(blocked, line, opened, margin),
+            opened, line, allowed, width, bins, blocked=_union(blocked + [each for each, _ in excluded], line, opened, margin),
             max_n=max_n, seed=seed, threads=n_threads, progress=progress,
         )  # fmt: skip
         contig = windows.contig.astype(np.int64) if same_chromosome else np.int64(-1)
@@ -198,6 +198,8 @@ def sample_windows(
         "regions": len(listed),
         "skipped": skipped,
         "contigs_without_positives": int((~allowed).sum()),
+        "excluded": sum(len(each) for each, _ in excluded),
+        "excluded_on_other_contigs": sum(n for _, n in excluded),
         "candidates": int(available.sum()),
         "bins": len(groups),
         "short_bins": int((kept_negatives < positives * ratio).sum()),
@@ -211,13 +213,13 @@ def sample_windows(
     )  # fmt: skip
 
 
-def _excluded(path: Path, contigs: dict[str, int]) -> Regions:
-    """Regions of a file that may name contigs that the genome lacks, but not those alone."""
+def _excluded(path: Path, contigs: dict[str, int]) -> tuple[Regions, int]:
+    """Regions of a file, and how many are on contigs that the genome lacks; not all may be."""
     listed = read_regions(path)
     placed, _ = place_regions(listed, contigs, path, skip_missing_contigs=True)
     if len(listed) and not len(placed):
         place_regions(listed, contigs, path)  # says which contigs, and what to do
-    return placed
+    return placed, len(listed) - len(placed)
 
 
 def _union(blocked: list[Regions], line: Line, genome: Genome, margin: int) -> tuple[Ints, Ints]:

@@ -82,6 +82,7 @@ def test_every_promise_holds(
         allow_overlaps=overlapping, exclude=[write_bed(folder / "x.bed", exclude)],
         margin=margin, max_n=max_n, balance="positives", seed=seed,
     )  # fmt: skip
+    assert (sample.report["excluded"], sample.report["excluded_on_other_contigs"]) == (2, 1)
     windows = {i: window_of(row, width) for i, row in enumerate(regions)}
     kept = {i for i, window in windows.items() if usable(contigs, *window, max_n)}
     positives, negatives = rows_of(sample, 1), rows_of(sample, 0)

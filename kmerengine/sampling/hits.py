@@ -13,11 +13,13 @@ from kmerengine.io.fields import NotPlain, integers, labels, letters, split_fiel
 from kmerengine.io.fimo import read_fimo
 from kmerengine.io.hits_bed import COLUMNS
 from kmerengine.io.motif_text import is_number, refuse, shown
+from kmerengine.io.tables import TableReader
 from kmerengine.io.text import text_blocks
 from kmerengine.motif_hits import MotifHits
 
 _ANY = "motif instances: Parquet or BED of kmerengine scan, or FIMO's table"
 _BED_HEADER = "#chrom\tstart\tend\tmotif\tscore\tstrand\tp"
+_READ = ["chrom", "start", "end", "motif", "score", "strand", "p"]
 _N_SHARED = len(_BED_HEADER.split("\t"))
 
 
@@ -27,7 +29,7 @@ class Instances:
 
     Attributes
     ----------
-    contig, motif : int64
+    contig, motif : int32
         Index into `contig_names` and `motif_names`.
     start, end : int64
         bp, 0-based half-open.
@@ -39,8 +41,8 @@ class Instances:
 
     contig_names: list[str]
     motif_names: list[str]
-    contig: npt.NDArray[np.int64]
-    motif: npt.NDArray[np.int64]
+    contig: npt.NDArray[np.int32]
+    motif: npt.NDArray[np.int32]
     start: npt.NDArray[np.int64]
     end: npt.NDArray[np.int64]
     strand: npt.NDArray[np.bytes_]
@@ -77,7 +79,8 @@ def read_instances(hits: Path | MotifHits) -> Instances:
     if isinstance(hits, MotifHits):
         found = _of_table(hits.table())
     elif _is_parquet(hits):
-        found = _of_table(MotifHits.open(hits).table())
+        MotifHits.open(hits)  # checks it
+        found = _of_table(TableReader(hits).read(columns=_READ))
     else:
         first = next((text for _, text in text_blocks(hits, _ANY)), "")
         if first.startswith(_BED_HEADER):
@@ -114,7 +117,7 @@ def _of_table(table: pa.Table) -> Instances:
     numbers, names = {}, {}
     for name in ("chrom", "motif", "strand"):
         column = table.column(name).unify_dictionaries().combine_chunks()
-        numbers[name] = column.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+        numbers[name] = column.indices.to_numpy(zero_copy_only=False).astype(np.int32)
         names[name] = column.dictionary.to_pylist()
     values = {name: table.column(name).to_numpy() for name in ("start", "end", "score", "p")}
     return Instances(
@@ -122,8 +125,8 @@ def _of_table(table: pa.Table) -> Instances:
         motif_names=names["motif"],
         contig=numbers["chrom"],
         motif=numbers["motif"],
-        start=values["start"].astype(np.int64),
-        end=values["end"].astype(np.int64),
+        start=values["start"],
+        end=values["end"],
         strand=np.array([*names["strand"], "."], "S1")[numbers["strand"]],
         score=values["score"],
         p=values["p"],
@@ -151,7 +154,7 @@ def _of_bed(path: Path) -> Instances:
         part["contig"] = [contigs.setdefault(name, len(contigs)) for name in part["contig"]]
         part["motif"] = [motifs.setdefault(name, len(motifs)) for name in part["motif"]]
     kinds: dict[str, Any] = {
-        "contig": np.int64, "motif": np.int64, "start": np.int64, "end": np.int64,
+        "contig": np.int32, "motif": np.int32, "start": np.int64, "end": np.int64,
         "strand": "S1", "score": np.float64, "p": np.float64,
     }  # fmt: skip
     columns = {

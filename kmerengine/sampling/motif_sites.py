@@ -54,7 +54,7 @@ def onto_genome(
 ) -> Instances:
     """The instances whose contig the genome has, with `contig` numbering the genome's contigs."""
     number = {name: i for i, name in enumerate(contigs)}
-    places = np.array([number.get(name, -1) for name in instances.contig_names], np.int64)
+    places = np.array([number.get(name, -1) for name in instances.contig_names], np.int32)
     contig = places[instances.contig]
     missing = np.flatnonzero(contig < 0)
     if len(missing) and not skip_missing_contigs:

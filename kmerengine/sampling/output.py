@@ -113,8 +113,13 @@ def write_sample(
         with table_writer(temporary / "bins.parquet", bin_schema, ".parquet") as writer:
             writer.write(listed)
         _write_bed(temporary / "regions.bed", columns, names, strand, contig_names)
-    files = (folder / name for name in ("regions.parquet", "regions.bed", "bins.parquet"))
-    return Sample(*files, report, notes)
+    return Sample(
+        regions=folder / "regions.parquet",
+        bed=folder / "regions.bed",
+        bins=folder / "bins.parquet",
+        report=report,
+        notes=notes,
+    )
 
 
 def shares(gc: npt.NDArray[np.int32], known: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
