@@ -140,8 +140,9 @@ def sample_windows(
         windows, row, bin_of = windows.take(clean), row[clean], bins.of(gc, known)[clean]
         allowed = np.zeros(len(opened.contigs), np.bool_)
         allowed[windows.contig] = True
+        blocked += [each for each, _ in excluded]
         candidates = list_candidates(
-            opened, line, allowed, width, bins, blocked=_union(blocked + [each for each, _ in excluded], line, opened, margin),
+            opened, line, allowed, width, bins, blocked=_union(blocked, line, opened, margin),
             max_n=max_n, seed=seed, threads=n_threads, progress=progress,
         )  # fmt: skip
         contig = windows.contig.astype(np.int64) if same_chromosome else np.int64(-1)
