@@ -5,6 +5,7 @@ import math
 from collections import Counter, defaultdict
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
@@ -491,3 +492,35 @@ def test_the_command_and_the_document(scanned):
     assert document["parameters"]["setting"] == "gc"
     assert set(document["inputs"]) == {"genome", "hits", "peaks"}
     assert document["report"]["bound"] == report["bound"]
+
+
+def test_a_long_name_in_a_bed_file(plain):
+    rows = [f"chr1\t{500 + 20 * i}\t{510 + 20 * i}\t{'m' * 99}\t1.5\t+\t1e-05\n" for i in range(6)]
+    plain["hits"].write_text(BED + "".join(rows))
+    sample = sample_sites(**plain)
+    assert {row["motif"] for row in rows_of(sample)} == {"m" * 99}
+    assert sample.report["bound"] == 3
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("p", None, "found null in column 'p'"),
+        ("chrom", None, "found null in column 'chrom'"),
+        ("start", -1, "instance 1: found start -1 and end"),
+        ("end", 0, "expected 0 <= start < end"),
+        ("p", float("nan"), "instance 1: found p-value nan"),
+        ("p", -0.5, "instance 1: found p-value -0.5"),
+    ],
+)
+def test_values_that_no_scan_writes(scanned, column, value, words):
+    _, genome, hits, peaks, folder = scanned
+    table = hits.table()
+    at = table.column_names.index(column)
+    plain = table.column(at).cast(pa.string() if column == "chrom" else table.schema.types[at])
+    changed = pa.array([value, *plain.to_pylist()[1:]], plain.type)
+    field = table.schema.field(at).with_nullable(True)
+    wrong = folder / "w.parquet"
+    pq.write_table(table.set_column(at, field, changed.cast(field.type)), wrong)
+    with pytest.raises(InputError, match=words):
+        sample_sites(genome, wrong, peaks, output=folder / "o", width=100)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from kmerengine.errors import InputError
-from kmerengine.io.fields import NotPlain, integers, labels, letters, split_fields, strings
+from kmerengine.io.fields import Fields, NotPlain, integers, labels, letters, split_fields, strings
 from kmerengine.io.fimo import read_fimo
 from kmerengine.io.hits_bed import COLUMNS
 from kmerengine.io.motif_text import is_number, refuse, shown
@@ -77,16 +77,16 @@ def read_instances(hits: Path | MotifHits) -> Instances:
     """
     where: object = hits.path if isinstance(hits, MotifHits) else hits
     if isinstance(hits, MotifHits):
-        found = _of_table(hits.table())
+        found = _of_table(hits.table(), where)
     elif _is_parquet(hits):
         MotifHits.open(hits)  # checks it
-        found = _of_table(TableReader(hits).read(columns=_READ))
+        found = _of_table(TableReader(hits).read(columns=_READ), where)
     else:
         first = next((text for _, text in text_blocks(hits, _ANY)), "")
         if first.startswith(_BED_HEADER):
             found = _of_bed(hits)
         elif "p-value" in first.lower():
-            found = _of_table(read_fimo(hits))
+            found = _of_table(read_fimo(hits), where)
         else:
             raise InputError(
                 f"{hits}: line 1: found {shown(first.partition(chr(10))[0])}, expected {_ANY}; a "
@@ -94,6 +94,13 @@ def read_instances(hits: Path | MotifHits) -> Instances:
             )
     if not len(found):
         raise InputError(f"{where}: holds no motif instances, expected some; lower the threshold")
+    misplaced = np.flatnonzero((found.start < 0) | (found.start >= found.end))
+    if len(misplaced):
+        row = misplaced[0]
+        raise InputError(
+            f"{where}: instance {row + 1}: found start {found.start[row]} and end {found.end[row]},"
+            " expected 0 <= start < end"
+        )
     outside = np.flatnonzero(~((found.p >= 0) & (found.p <= 1)))
     if len(outside):
         raise InputError(
@@ -113,12 +120,19 @@ def _is_parquet(path: Path) -> bool:
         raise InputError(f"{path}: cannot be read: {error.strerror}; expected {_ANY}") from error
 
 
-def _of_table(table: pa.Table) -> Instances:
+def _of_table(table: pa.Table, where: object) -> Instances:
+    for name in _READ:
+        if table.column(name).null_count:
+            raise InputError(
+                f"{where}: found null in column {name!r}, expected a value in each row"
+            )
     numbers, names = {}, {}
     for name in ("chrom", "motif", "strand"):
         column = table.column(name).unify_dictionaries().combine_chunks()
         numbers[name] = column.indices.to_numpy(zero_copy_only=False).astype(np.int32)
         names[name] = column.dictionary.to_pylist()
+        if None in names[name]:
+            raise InputError(f"{where}: found null among the words of column {name!r}")
     values = {name: table.column(name).to_numpy() for name in ("start", "end", "score", "p")}
     return Instances(
         contig_names=names["chrom"],
@@ -176,14 +190,21 @@ def _by_column(text: str, n_columns: int) -> dict[str, Any]:
     if (start < 0).any() or (start >= end).any() or not np.isin(strand, [b"+", b"-"]).all():
         raise NotPlain
     return {
-        "contig": labels(fields, 0),
+        "contig": _labels(fields, 0),
         "start": start,
         "end": end,
-        "motif": labels(fields, 3),
+        "motif": _labels(fields, 3),
         "score": np.array(strings(fields, 4), np.float64),
         "strand": strand,
         "p": np.array(strings(fields, 6), np.float64),
     }
+
+
+def _labels(fields: Fields, column: int) -> list[str]:
+    try:
+        return labels(fields, column)
+    except NotPlain:  # a long name
+        return strings(fields, column)
 
 
 def _refuse_a_line(path: Path, first: int, lines: list[str], n_columns: int) -> None:
