@@ -155,10 +155,11 @@ def choose(
         else tuple(candidates.cells[rank[group.contig] : rank[group.contig] + 2].tolist())
         for group in groups
     ]
-    counts: dict[tuple[int, ...], Ints] = {
-        span: np.bincount(candidates.bins[slice(*span)], minlength=int(_NONE) + 1)
-        for span in dict.fromkeys(spans)
-    }
+    last = max((group.bin for group in groups), default=0)
+    counts: dict[tuple[int, ...], Ints] = {}
+    for span in dict.fromkeys(spans):
+        found = candidates.bins[slice(*span)]
+        counts[span] = np.bincount(found[found != _NONE], minlength=last + 1)
     available = np.array(
         [counts[span][group.bin] for span, group in zip(spans, groups, strict=True)], np.int64
     )
