@@ -123,7 +123,8 @@ def dataset(
     """
     output, genome = Path(output), Path(genome)
     spans = _spans(width, width if input_width is None else input_width, off_by_two=off_by_two)
-    _check(margin, window, spans["counts"], cuts, profiles)
+    has_centre = not (cuts is None and profiles is None and bias is None)
+    _check(margin, window if has_centre else None, spans["counts"], cuts, profiles)
     check_writable(output, force=force, folder=NAMES)
     source = _opened(cuts, profiles)
     files = label_files(labels)
@@ -185,7 +186,6 @@ def dataset(
             }  # fmt: skip
             document = schemas.provenance("dataset", inputs, parameters)
             document |= {"regions": n_listed, "skipped": skipped, "with_other_bases": n_strange}
-            has_centre = found is not None or bias is not None
             start = centre_start(width, window)
             write_examples(
                 folder, examples, arrays, document,
@@ -218,12 +218,18 @@ def _spans(width: int, input_width: int, *, off_by_two: bool) -> dict[str, Span]
 
 
 def _check(
-    margin: int, window: int, counts: Span, cuts: str | Path | None, profiles: str | Path | None
+    margin: int,
+    window: int | None,
+    counts: Span,
+    cuts: str | Path | None,
+    profiles: str | Path | None,
 ) -> None:
     if margin < 0:
         raise InputError(f"margin: found {margin}, expected 0 or more")
-    if not 1 <= window <= counts[1]:
-        raise InputError(f"window: found {window}, expected 1 to {counts[1]} bp")
+    if window is not None and not 1 <= window <= counts[1]:
+        raise InputError(
+            f"window: found {window}, expected 1 to {counts[1]} bp, which counts and bias have"
+        )
     if cuts is not None and profiles is not None:
         raise InputError("cuts: found together with profiles, expected one of the two")
 

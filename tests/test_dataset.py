@@ -162,6 +162,25 @@ def test_profiles_that_were_made_before_are_shared_or_taken_from(files, tmp_path
     assert not (tmp_path / "g").exists()
 
 
+def test_profiles_on_another_file_system_are_copied(files, tmp_path, monkeypatch):
+    kmerengine.profiles(
+        files / "cuts.parquet", files / "peaks.bed", output=tmp_path / "p", width=100, window=30
+    )
+
+    def refuse(*_):
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr("kmerengine.dataset_arrays.os.link", refuse)
+    made = make(files, tmp_path, profiles=tmp_path / "p")
+    assert not (made.path / "counts.arrow").samefile(tmp_path / "p" / "counts.arrow")
+    again = kmerengine.Dataset.open(made.path)
+    cuts = cuts_of(files)
+    chrom, centre = CENTRES["c"]
+    expected = [cuts.get(("B", chrom, at, 0), 0) + cuts.get(("B", chrom, at, 1), 0)
+                for at in range(centre - 50, centre + 50)]  # fmt: skip
+    assert again.counts[3, 0].tolist() == expected
+
+
 def test_off_by_two_by_an_impulse(tmp_path):
     """One G, one cut and one bias value, all at base 500 of a region of 1,000."""
     letters = ["A"] * 3000
@@ -250,7 +269,8 @@ def test_negatives_follow_and_kmers_are_counted(files, tmp_path):
     assert made.provenance["negatives"] == 2
     expected = kmerengine.count_sequences([text(row) for row in made.sequence])
     assert (made.kmers.exact != expected.exact).nnz == 0
-    assert make(files, tmp_path, output=tmp_path / "without").kmers is None
+    without = make(files, tmp_path, output=tmp_path / "without", window=250)
+    assert (without.kmers, without.window, without.counts) == (None, None, None)
 
 
 def test_splits_and_classes_are_counted_and_said(files, tmp_path):
@@ -288,7 +308,8 @@ def test_the_command_has_the_librarys_defaults():
 def test_arguments_that_do_not_fit_are_refused_and_leave_nothing(files, tmp_path):
     cuts = files / "cuts.parquet"
     for options, message in (
-        ({"window": 101}, "window: found 101, expected 1 to 100"),
+        ({"window": 101, "cuts": cuts}, "window: found 101, expected 1 to 100"),
+        ({"window": 0, "bias": files / "bias.bw"}, "window: found 0, expected 1 to 100"),
         ({"margin": -1}, "margin: found -1"),
         ({"off_by_two": True, "input_width": 200}, "expected the same width for both"),
         ({"cuts": cuts, "profiles": tmp_path}, "expected one of the two"),

@@ -198,6 +198,11 @@ def test_batches_do_not_depend_on_workers_or_ranks(world):
             for rank in range(ranks)
         ]
         assert same([joined(each) for each in zip(*parts, strict=True)], expected)
+    lonely = {**OPTIONS, "batch_size": 4, "drop_last": False, "negatives": None}  # 45 examples
+    expected = kept(Loader(world.data, **lonely))
+    parts = [kept(Loader(world.data, rank=r, ranks=2, **lonely)) for r in range(2)]
+    assert sorted(len(each[-1][0]) for each in parts) == [0, 1]
+    assert same([joined(each) for each in zip(*parts, strict=True)], expected)
     uneven = {**OPTIONS, "drop_last": False, "negatives": None}
     expected = kept(Loader(world.data, **uneven), epoch=1)
     assert len(expected[-1][0]) == 45 % 8
