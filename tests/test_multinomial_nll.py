@@ -334,8 +334,9 @@ def test_strides_of_every_kind(device):
 @ON_THE_CPU
 @pytest.mark.parametrize("axis", range(4))
 def test_offsets_beyond_32_bits(axis):
-    far, shape = (1 << 31) + 5, (2, 2, 2, 2)
-    strides = tuple(far if i == axis else near for i, near in enumerate((100, 10, 5, 1)))
+    far = (1 << 29) + 8  # a stride that fits, times an index: past 2**31 at the last
+    shape = tuple(5 if i == axis else 2 for i in range(4))
+    strides = tuple(far if i == axis else near for i, near in enumerate((100, 20, 10, 1)))
     logits, counts, _, _ = draw(shape)
     x, y = spread(shape, strides, torch.float16), spread(shape, strides, torch.uint8)
     x.copy_(logits.detach())

@@ -22,6 +22,7 @@ HOPPER = 9  # major compute capability
 _TILES = {
     # op, capability, bytes per element
     ("forward", HOPPER, 2): Tile(128, 320, 64, 8, 3),
+    ("ragged forward", HOPPER, 2): Tile(64, 320, 64, 8, 3),  # 128 rows spill 720 bytes a thread
     ("forward", HOPPER, 4): Tile(64, 320, 32, 8, 2),
     ("weights", HOPPER, 2): Tile(64, 320, 64, 8, 3),
     ("weights", HOPPER, 4): Tile(64, 128, 32, 8, 2),
@@ -35,10 +36,16 @@ _TILES = {
 SPLIT_PROGRAMS = 264  # two for each multiprocessor of an H200; fixed, so that sums keep their order
 
 
-def tile(op: str, capability: int, itemsize: int) -> Tile:
-    """The entry of a device; the one for any device where it has none."""
-    found = _TILES.get((op, capability, itemsize))
-    return found or _TILES[op, 0, itemsize]
+def tile(op: str, capability: int, itemsize: int, *, ragged: bool = False) -> Tile:
+    """The entry of a device; the one for any device where it has none.
+
+    Rows of ragged channels do not start at multiples of 16 bytes: more addresses, more registers.
+    """
+    names = [f"ragged {op}", op] if ragged else [op]
+    for key in [(name, capability, itemsize) for name in names]:
+        if key in _TILES:
+            return _TILES[key]
+    return _TILES[op, 0, itemsize]
 
 
 def split_channels(channels: int, most: int) -> tuple[int, int]:

@@ -15,7 +15,7 @@ import triton.language as tl
 from torch import Tensor
 
 from native_kernels.dilated_conv._shapes import WORD, Window, empty_results
-from native_kernels.dilated_conv._tiles import SPLIT_PROGRAMS, Tile, split_channels, tile
+from native_kernels.dilated_conv._tiles import HOPPER, SPLIT_PROGRAMS, Tile, split_channels, tile
 
 FLAT_CHANNELS = 16  # below, taps and channels are one axis: a tap alone would leave lanes empty
 
@@ -35,7 +35,7 @@ def forward(
     """Result, bits of where ReLU passed, and sums of the channels; 0 elements where not asked."""
     y, mask, sums = empty_results(x, weight, window, keep_mask=keep_mask, statistics=statistics)
     taps = weight.permute(2, 1, 0).to(y.dtype).contiguous()
-    partial = _convolve(
+    partial, rows = _convolve(
         x.contiguous(),
         taps,
         y,
@@ -48,7 +48,7 @@ def forward(
         tf32=tf32,
     )
     if statistics:
-        sums = _join_statistics(partial, y)
+        sums = _join_statistics(partial, y.shape[0] * y.shape[1], rows)
     return y, mask, sums
 
 
@@ -93,17 +93,18 @@ def _convolve(
     residual: bool = False,
     statistics: bool = False,
     tf32: bool = False,
-) -> Tensor:
-    """Launch `_convolve_kernel`; partial statistics of each tile of rows, if asked for."""
+) -> tuple[Tensor, int]:
+    """Launch `_convolve_kernel`; statistics of each tile, if asked for, and a tile's rows."""
     n_taps, c_in, c_out = taps.shape
-    size = _tile("forward", y)
+    aligned = all(c * y.element_size() % 16 == 0 for c in (c_in, c_out))
+    size = _tile("forward", y, ragged=c_in >= FLAT_CHANNELS and not aligned)
     block_n, block_n2 = split_channels(c_out, size.channels)
     rows = y.shape[0] * y.shape[1]
     blocks_m = triton.cdiv(rows, size.rows)
     blocks_n = triton.cdiv(c_out, block_n + block_n2)
     partial = y.new_empty((blocks_m, 3, c_out) if statistics else 0, dtype=torch.float32)
     if rows == 0:
-        return partial
+        return partial, size.rows
     _convolve_kernel[(blocks_m * blocks_n,)](
         x,
         taps,
@@ -139,7 +140,7 @@ def _convolve(
         num_warps=size.warps,
         num_stages=size.stages,
     )
-    return partial
+    return partial, size.rows
 
 
 def _weight_gradient(
@@ -191,23 +192,23 @@ def _weight_gradient(
     return dweight.sum(0), dbias.sum(0)
 
 
-def _join_statistics(partial: Tensor, z: Tensor) -> Tensor:
+def _join_statistics(partial: Tensor, rows: int, size: int) -> Tensor:
     """Sum and sum of squares of each channel, float64 (2, C).
 
     Of each tile of rows there is a level near its mean, and about that level the sum and the sum
     of squares: float32 has the digits for these, and not for the squares of channels far from 0.
     """
-    rows, size = z.shape[0] * z.shape[1], _tile("forward", z).rows
     level, off, squares = partial.double().unbind(1)
-    n = (rows - torch.arange(partial.shape[0], device=z.device) * size).clamp(max=size)[:, None]
+    n = rows - torch.arange(partial.shape[0], device=partial.device) * size
+    n = n.clamp(max=size)[:, None]
     return torch.stack(
         [(n * level + off).sum(0), (squares + 2 * level * off + n * level.square()).sum(0)]
     )
 
 
-def _tile(op: str, values: Tensor) -> Tile:
-    major = torch.cuda.get_device_capability(values.device)[0] if values.is_cuda else 9
-    return tile(op, major, values.element_size())
+def _tile(op: str, values: Tensor, *, ragged: bool = False) -> Tile:
+    major = torch.cuda.get_device_capability(values.device)[0] if values.is_cuda else HOPPER
+    return tile(op, major, values.element_size(), ragged=ragged)
 
 
 def _depth(inner: int, size: Tile) -> int:
