@@ -524,3 +524,13 @@ def test_values_that_no_scan_writes(scanned, column, value, words):
     pq.write_table(table.set_column(at, field, changed.cast(field.type)), wrong)
     with pytest.raises(InputError, match=words):
         sample_sites(genome, wrong, peaks, output=folder / "o", width=100)
+
+
+def test_bound_sites_that_are_given_up_are_drawn_at_random(plain):
+    """Rows 3 and 4 are bound and share the one unbound site of their bin."""
+    seen = Counter()
+    for seed in range(24):
+        found = rows_of(sample_sites(**plain, seed=seed, force=True), 1)
+        seen.update(row["row"] for row in found if row["p"] == 1e-6)
+    assert set(seen) == {3, 4}
+    assert sum(seen.values()) == 24

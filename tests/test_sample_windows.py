@@ -473,3 +473,16 @@ def test_peaks_of_a_real_genome(data, tmp_path):
         chrom, start, end = line.split("\t")[:3]
         called[chrom].update(range(int(start), int(end)))
     assert not any(called[r["chrom"]] & set(range(r["start"], r["end"])) for r in negatives)
+
+
+def test_positives_that_are_given_up_are_drawn_at_random(dry, tmp_path):
+    """Rows 0 and 1 share the one window of their bin."""
+    genome, regions, options = dry
+    seen = Counter()
+    for seed in range(24):
+        sample = sample_windows(
+            genome, regions, output=tmp_path / "o", balance="min", seed=seed, force=True, **options
+        )
+        seen.update(row["row"] for row in rows_of(sample, 1) if row["gc"] == 1)
+    assert set(seen) == {0, 1}
+    assert sum(seen.values()) == 24
