@@ -162,6 +162,43 @@ def test_profiles_that_were_made_before_are_shared_or_taken_from(files, tmp_path
     assert not (tmp_path / "g").exists()
 
 
+def test_margins_lie_inside_the_contig_to_the_base(files, tmp_path):
+    """chr3 has 1,500 bp; windows of 100 bp with a margin of 7."""
+    centres = [56, 57, 1500 - 57, 1500 - 56]
+    rows = "".join(f"chr3\t{c - 1}\t{c + 1}\t{c}\n" for c in centres)
+    (tmp_path / "p.bed").write_text(rows)
+    made = kmerengine.dataset(
+        tmp_path / "p.bed", genome=files / "g.fa", output=tmp_path / "d", width=100, margin=7
+    )
+    assert made.regions["name"].to_pylist() == ["57", "1443"]
+    assert made.provenance["skipped"] == {"window leaves its contig": 2}
+    stored, start = made.stored("sequence")
+    assert (text(stored[0]), start) == (GENOME["chr3"][:114], -7)
+    assert text(stored[1]) == GENOME["chr3"][-114:]
+    for apart, margin, fits in ((114, 7, True), (113, 7, False), (113, 6, True)):
+        (tmp_path / "p.bed").write_text(f"chr3\t300\t500\nchr3\t{300 + apart}\t{500 + apart}\n")
+        options = {"width": 100, "margin": margin, "force": True, "output": tmp_path / "d"}
+        options["split"] = [f"test=chr3:{450 + margin}-1400"]
+        if fits:
+            made = kmerengine.dataset(tmp_path / "p.bed", genome=files / "g.fa", **options)
+            assert [len(made.split(name)) for name in ("train", "test")] == [1, 1]
+        else:
+            with pytest.raises(InputError, match="no example for test"):
+                kmerengine.dataset(tmp_path / "p.bed", genome=files / "g.fa", **options)
+
+
+def test_profiles_of_another_parity_have_the_same_centre(files, tmp_path):
+    cuts = files / "cuts.parquet"
+    expected = make(files, tmp_path, cuts=cuts, output=tmp_path / "e")
+    for width in (108, 109):
+        kmerengine.profiles(
+            cuts, files / "peaks.bed", output=tmp_path / f"p{width}", width=width, window=30
+        )
+        made = make(files, tmp_path, profiles=tmp_path / f"p{width}", output=tmp_path / f"d{width}")
+        assert made.counts.tolist() == expected.counts.tolist()
+        assert made.totals.tolist() == expected.totals.tolist()
+
+
 def test_profiles_on_another_file_system_are_copied(files, tmp_path, monkeypatch):
     kmerengine.profiles(
         files / "cuts.parquet", files / "peaks.bed", output=tmp_path / "p", width=100, window=30
