@@ -44,14 +44,14 @@ CASES = {
     "block-valid": (2, 40, 30, 30, 3, 4, "valid", BLOCK),
     "stem-one-hot": (2, 129, 4, 64, 25, 1, "same", {}),
     "stem-300": (1, 40, 4, 300, 9, 1, "same", {"relu": True}),
-    "head-1": (1, 129, 64, 1, 75, 1, "valid", {}),
-    "head-2": (2, 129, 64, 2, 25, 1, "same", {}),
+    "head-1": (1, 129, 64, 1, 25, 1, "valid", {}),
+    "head-2": (2, 129, 64, 2, 9, 1, "same", {}),
     "head-90": (1, 40, 300, 90, 5, 1, "same", {}),
     "few-channels": (2, 50, 3, 5, 5, 7, "same", {"relu": True}),
     "one-channel-block": (2, 50, 1, 1, 3, 2, "same", BLOCK),
     "width-1": (2, 50, 64, 64, 1, 1, "same", BLOCK),
     "exact-tile": (1, 128, 64, 64, 3, 1, "same", BLOCK),
-    "wide": (2, 60, 16, 16, 25, 2, "same", BLOCK),
+    "wide": (2, 60, 16, 16, 11, 2, "same", BLOCK),
 }
 
 
@@ -94,7 +94,7 @@ def exact(inputs, conv=by_conv1d, **options):
     return with_gradients(conv, wide, **options)
 
 
-def assert_close(found, wanted, rtol=2e-6, floor=1e-3):
+def assert_close(found, wanted, rtol=5e-6, floor=1e-3):
     """Within rtol of the largest value of each array, or of `floor` if that is larger."""
     assert len(found) == len(wanted)
     for one, other in zip(found, wanted, strict=True):
@@ -147,7 +147,7 @@ def test_kernels_equal_conv1d_in_float64(device, case):
 @ON_EVERY_DEVICE
 @pytest.mark.parametrize(
     ("length", "channels"),
-    [(1, 4), (7, 4), (129, 4), (998, 4), (1000, 4), (2114, 4), (998, 30), (2114, 64)],
+    [(1, 4), (7, 4), (129, 4), (998, 4), (1000, 4), (2114, 4), (998, 30), (2114, 30)],
 )
 def test_odd_lengths(device, length, channels):
     case = (1, length, channels, channels, 3, 16, "same", BLOCK)
@@ -528,8 +528,8 @@ def test_batch_norm_over_two_processes_is_that_of_the_whole_batch(tmp_path):
     halves = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
     torch.testing.assert_close(torch.cat([half["dx"] for half in halves]), whole.grad)
     for name, one in block.named_parameters():
-        together = halves[0]["gradients"][name] + halves[1]["gradients"][name]
-        torch.testing.assert_close(together, one.grad, rtol=1e-4, atol=1e-3)
+        for half in halves:  # DistributedDataParallel takes the mean
+            torch.testing.assert_close(2 * half["gradients"][name], one.grad, rtol=1e-4, atol=1e-3)
     for half in halves:
         torch.testing.assert_close(half["running_var"], block.norm.running_var)
         torch.testing.assert_close(half["running_mean"], block.norm.running_mean)
@@ -543,8 +543,9 @@ def half_of_a_batch(rank, folder, port):
     given = torch.load(folder / "in.pt")
     block = Block(6, dilation=2, batch_norm=True, group=torch.distributed.group.WORLD)
     block.load_state_dict(given["state"])
+    parallel = nn.parallel.DistributedDataParallel(block, broadcast_buffers=False)
     x = given["x"][[slice(1), slice(1, 4)][rank]].requires_grad_()  # unequal parts
-    block(x).square().sum().backward()
+    parallel(x).square().sum().backward()
     result = {
         "dx": x.grad,
         "gradients": {name: one.grad for name, one in block.named_parameters()},
@@ -578,6 +579,17 @@ def test_the_cpu_runs_pytorchs_convolution(monkeypatch):
     inputs = draw(CASES["block-30"])
     assert torch.equal(dilated_conv(*inputs), dilated_conv_cpu(*inputs))
     assert torch.equal(conv_with_sums(*inputs)[0], dilated_conv_cpu(*inputs))
+
+
+@pytest.mark.gpu
+def test_tf32_rounds_products_and_ieee_does_not():
+    inputs = draw(CASES["block-320"], device="cuda")
+    wanted = exact(inputs, **settings(CASES["block-320"]))[0]
+    off = []
+    for tf32 in (False, True):
+        y = dilated_conv_triton(*inputs, **settings(CASES["block-320"]), tf32=tf32)
+        off.append(float((y.double().cpu() - wanted).abs().max()))
+    assert off[0] < 1e-5 < off[1] < 2e-2
 
 
 @pytest.mark.gpu

@@ -304,7 +304,7 @@ def test_log_factorials_of_all_sizes(device):
     counts[..., 1] = 6.5
     found = multinomial_nll_triton(logits, counts, constant=True).profile
     wanted = multinomial_nll_reference(logits.double(), counts, constant=True).profile
-    torch.testing.assert_close(found.double(), wanted, rtol=2e-6, atol=2e-5)
+    torch.testing.assert_close(found.double(), wanted, rtol=5e-6, atol=5e-5)
 
 
 @ON_EVERY_DEVICE
