@@ -8,12 +8,13 @@ from kmerengine import schemas
 from kmerengine.cut_options import CutOptions, InputShift, Mode, shift_text
 from kmerengine.cut_samples import CutSamples, read_samples
 from kmerengine.cut_signal import Scale, SignalFiles, check_signal, is_signal, write_signal
+from kmerengine.cut_sources import is_track
 from kmerengine.cut_track import CutTrack, cut_batches
 from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic, check_writable
 from kmerengine.io.tables import table_writer
 from kmerengine.options import available_threads
-from kmerengine.sample_sheet import Sample, read_sheet
+from kmerengine.sample_sheet import Sample, listed_samples
 from native_kernels.cut_profile import Strands
 
 
@@ -139,7 +140,7 @@ def cuts(
         memory=memory,
     )
     options.check(listed)
-    _check_output(path, strands, scale, force=force)
+    _check_output(path, listed, strands, scale, force=force)
     with read_samples(listed, options, pooled=sheet is not None) as read:
         document = _document(read, listed, options)
         if is_signal(path):
@@ -167,38 +168,17 @@ def cuts(
     return CutTrack.open(path)
 
 
-def listed_samples(
-    samples: Sequence[str | Path],
-    sheet: str | Path | None,
-    names: Sequence[str],
-    groups: str | Path | None,
-) -> list[Sample]:
-    """The files and their names, from the arguments or the sheet."""
-    if sheet is not None:
-        if samples or names or groups:
-            raise InputError(
-                f"{sheet}: found a sample sheet together with samples, names or groups; expected "
-                "them in the sheet"
-            )
-        return read_sheet(Path(sheet))
-    if not samples:
-        raise InputError("samples: found none, expected at least one file, or a sample sheet")
-    if names and len(names) != len(samples):
-        raise InputError(f"names: found {len(names)} for {len(samples)} files, expected as many")
-    if groups is not None and len(samples) != 1:
-        raise InputError("groups: expected one file with them; a sample sheet gives each its own")
-    table = None if groups is None else Path(groups)
-    return [
-        Sample(names[i] if names else None, Path(file), table) for i, file in enumerate(samples)
-    ]
-
-
-def _check_output(path: Path, strands: Strands | None, scale: Scale, *, force: bool) -> None:
+def _check_output(
+    path: Path, listed: list[Sample], strands: Strands | None, scale: Scale, *, force: bool
+) -> None:
     if strands not in (None, "sum", "split"):
         raise InputError(f"strands: found {strands!r}, expected sum or split")
     if scale not in ("raw", "cpm", "binary"):
         raise InputError(f"scale: found {scale!r}, expected raw, cpm or binary")
     if is_signal(path):
+        if not any(sample.groups or is_track(sample.file) for sample in listed):  # names are known
+            names = list(dict.fromkeys(sample.label for sample in listed))
+            check_signal(path, names, strands or "sum", force=force)
         return
     if path.suffix not in (".parquet", ".arrow"):
         raise InputError(
@@ -224,7 +204,8 @@ def _document(read: CutSamples, listed: list[Sample], options: CutOptions) -> di
         "groups": any(sample.groups for sample in listed), "barcode": options.barcode,
     }  # fmt: skip
     inputs: dict[str, Any] = {
-        name: {"name": file.ends.path.name} for name, file in read.files.items()
+        name: {"name": file.ends.path.name, **({"made": file.made} if file.made else {})}
+        for name, file in read.files.items()
     }
     if options.blacklist is not None:
         inputs["blacklist"] = schemas.digest(options.blacklist)

@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 
 from kmerengine import schemas
-from kmerengine._cuts import listed_samples
 from kmerengine.aggregate import LENGTH_BIN, LENGTH_BINS, OFFSET_BINS, Anchors
 from kmerengine.cut_options import CutOptions, InputShift, Mode, shift_text
 from kmerengine.cut_samples import read_samples
@@ -20,7 +19,7 @@ from kmerengine.io.tables import table_writer
 from kmerengine.options import available_threads
 from kmerengine.qc_figure import Format, write_figure
 from kmerengine.qc_metrics import SampleQC, measure
-from kmerengine.sample_sheet import Sample
+from kmerengine.sample_sheet import Sample, listed_samples
 from kmerengine.stretches import Stretches
 from kmerengine.tss import read_tss
 

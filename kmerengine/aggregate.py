@@ -17,7 +17,7 @@ Floats = npt.NDArray[np.float64]
 AT_A_TIME = 1 << 21  # cuts around anchors
 EDGE = 100  # bp at both ends of an aggregate: the background
 SMOOTH = 51  # bp of the running mean, for the enrichment
-CENTRE = 1000  # bp around the anchor where the enrichment is sought, to either side
+CENTRE = 50  # bp around the anchor where the enrichment is sought, to either side
 LENGTH_BIN, LENGTH_BINS = 10, 70  # bp: fragments of up to 700 bp
 OFFSET_BINS = 101  # of a V-plot; odd, so that one holds the anchor
 
@@ -132,9 +132,10 @@ class Aggregate:
         return None if background == 0 else total / background
 
     def score(self) -> float | None:
-        """The highest enrichment near the anchor, smoothed over `SMOOTH` bp (ENCODE's TSS score).
+        """The highest enrichment within `CENTRE` bp of the anchor, smoothed over `SMOOTH` bp.
 
-        None where the reach is under 200 bp or there are no cuts at the ends.
+        As ArchR's TSS enrichment: over the mean of the outermost 100 bp on both sides. None where
+        the reach is under 200 bp or there are no cuts at the ends.
         """
         enrichment = self.enrichment()
         if enrichment is None:

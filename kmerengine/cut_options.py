@@ -73,6 +73,12 @@ class CutOptions:
             )
         if self.threads < 1:
             raise InputError(f"threads: found {self.threads}, expected at least 1")
+        if not 0 <= self.min_mapq <= 255:
+            raise InputError(f"min_mapq: found {self.min_mapq}, expected 0 to 255")
+        if self.min_length < 0:
+            raise InputError(f"min_length: found {self.min_length}, expected 0 or more bp")
+        if self.memory < 1:
+            raise InputError(f"memory: found {self.memory}, expected a number of bytes")
         if self.max_length is not None and self.max_length < self.min_length:
             raise InputError(
                 f"max_length: found {self.max_length}, expected at least the min_length of "
@@ -93,11 +99,18 @@ class CutOptions:
                 f"{file}: {what} no mapping qualities, flags or mates; min_mapq, "
                 "drop_duplicates and legacy_double_count are for BAM and CRAM"
             )
-        if is_track(file) and (sample.groups or self.weighted or self.max_length):
+        if is_track(file) and (sample.groups or self._is_of_reads()):
             raise InputError(
-                f"{file}: cuts have no barcodes, weights or fragments; groups, weighted and "
-                "max_length are for reads and fragments"
+                f"{file}: cuts have no barcodes, weights or fragments, and are shifted; groups, "
+                "weighted, mode, min_length, max_length, input_shift and detect_shift are for "
+                "reads and fragments"
             )
+
+    def _is_of_reads(self) -> bool:
+        """Whether an option is set that cuts have no use for."""
+        lengths = self.min_length or self.max_length is not None
+        shifts = self.input_shift != "auto" or self.detect_shift
+        return bool(self.weighted or self.mode != "reads" or lengths or shifts)
 
 
 def parse_shift(text: str) -> Shift:

@@ -17,17 +17,31 @@ from kmerengine.cut_sources import (
     read_alignments,
     read_fragments,
 )
+from kmerengine.cut_tally import PIECE, merge
 from kmerengine.errors import InputError
-from kmerengine.input_shift import Detected, Held, Shift, choose, offset_histogram, remaining
+from kmerengine.input_shift import (
+    REACH,
+    Detected,
+    Held,
+    Shift,
+    choose,
+    offset_histogram,
+    remaining,
+)
 from kmerengine.io.bed import read_regions
 from kmerengine.io.contigs import is_fasta, read_contigs
 from kmerengine.sample_sheet import Sample, read_groups
-from kmerengine.sequence_shift import DetectedBySequence, SequenceComposition, rank_shifts
+from kmerengine.sequence_shift import (
+    CLEAR,
+    DetectedBySequence,
+    SequenceComposition,
+    rank_shifts,
+)
 from kmerengine.shifted_cuts import Part, ShiftedCuts, lost
 from kmerengine.stretches import Stretches
 
-OFF_CONTIG = "cut off the contig"
-BLACKLISTED = "cut in the blacklist"
+OFF_CONTIG = "off the contig"
+BLACKLISTED = "in the blacklist"
 BY_SEQUENCE = 1_000_000  # ends whose surroundings are looked at, at most, of a file
 
 
@@ -42,6 +56,8 @@ class ReadFile:
         The shift it came with.
     by_sequence : DetectedBySequence or None
         What the genome around its ends says, with `detect_shift`.
+    note : str
+        The same in a line for the user.
     names : list of str
         The samples its cuts went to.
     """
@@ -51,6 +67,7 @@ class ReadFile:
     by_sequence: DetectedBySequence | None
     note: str
     names: list[str] = field(default_factory=list)
+    made: dict[str, Any] | None = None  # how cuts were made that were counted before
 
 
 @dataclass
@@ -104,7 +121,7 @@ def read_samples(
         for sample in samples:
             read.append(_read(sample, options, pairs=pairs, memory=share))
             if not read[-1].kept:
-                raise _nothing_kept(read[-1])
+                raise _nothing_kept(read[-1], sample)
         yield _joined(samples, read, options, pooled=pooled)
     finally:
         for ends in read:
@@ -129,23 +146,37 @@ def _read(sample: Sample, options: CutOptions, *, pairs: bool, memory: int) -> R
                 )
             ends.samples = {sample.name: next(iter(ends.samples.values()))}
         return ends
-    name = sample.name or sample.file.name.split(".")[0]
+    name = sample.label
     groups = None if sample.groups is None else read_groups(sample.groups)
-    if is_alignments(sample.file):
-        return read_alignments(
+    if groups is not None and sample.name is not None:
+        groups = {barcode: f"{name}.{group}" for barcode, group in groups.items()}
+    try:
+        if is_alignments(sample.file):
+            return read_alignments(
+                sample.file, name, options.rules(), options.contigs, groups=groups,
+                barcode=options.barcode, pairs=pairs, threads=options.threads, memory=memory,
+            )  # fmt: skip
+        return read_fragments(
             sample.file, name, options.rules(), options.contigs, groups=groups,
-            barcode=options.barcode, pairs=pairs, threads=options.threads, memory=memory,
+            weighted=options.weighted, pairs=pairs, memory=memory,
         )  # fmt: skip
-    return read_fragments(
-        sample.file, name, options.rules(), options.contigs, groups=groups,
-        weighted=options.weighted, pairs=pairs, memory=memory,
-    )  # fmt: skip
+    except OverflowError as error:
+        raise InputError(f"{sample.file}: {error}, expected fewer; is it damaged?") from error
 
 
-def _nothing_kept(ends: RawEnds) -> InputError:
+def _nothing_kept(ends: RawEnds, sample: Sample) -> InputError:
+    if not ends.records:
+        return InputError(f"{ends.path}: holds no records; check how the file was made")
+    if sample.groups is not None and not ends.barcodes_seen:
+        such = f", such as {ends.other_barcode!r}" if ends.other_barcode else ""
+        listed = next(iter(read_groups(sample.groups)))
+        return InputError(
+            f"{ends.path}: none of the {ends.barcodes_listed:,} barcodes in {sample.groups}, such "
+            f"as {listed!r}, is among its reads{such}; check suffixes, and where the barcodes are"
+        )
     reasons = ", ".join(f"{n:,} {reason}" for reason, n in ends.dropped.items())
     return InputError(
-        f"{ends.path}: nothing is left of {ends.records:,} records ({reasons or 'it is empty'}); "
+        f"{ends.path}: nothing is left of {ends.records:,} records ({reasons}); "
         "loosen the filters, or count reads instead of fragments"
     )
 
@@ -181,8 +212,9 @@ def _joined(
             gone = lost(part, lengths, blacklist)
             for reason, n in zip((OFF_CONTIG, BLACKLISTED), gone, strict=True):
                 if n:
-                    file.ends.dropped[reason] = file.ends.dropped.get(reason, 0) + n
-        label = sample.name or file.ends.path.name.split(".")[0]
+                    lost_before = file.ends.cuts_dropped.get(reason, 0)
+                    file.ends.cuts_dropped[reason] = lost_before + n
+        label = sample.label
         if label in joined.files:
             label = f"{label} ({file.ends.path.name})"
         while label in joined.files:
@@ -194,7 +226,8 @@ def _joined(
 def _file(ends: RawEnds, options: CutOptions) -> ReadFile:
     """What shift a file holds: as the user says, by the genome, or by its neighbouring ends."""
     if ends.kind == "cuts":
-        return ReadFile(ends, None, None, f"cuts with shift {shift_text(options.wanted)}")
+        note = f"cuts with shift {shift_text(options.wanted)}"
+        return ReadFile(ends, None, None, note, made=ends.made)
     told = _by_sequence(ends, options) if options.detect_shift else None
     said = f"; {told.sentence}" if told else ""
     if options.input_shift != "auto":
@@ -205,33 +238,40 @@ def _file(ends: RawEnds, options: CutOptions) -> ReadFile:
         by_genome = Detected(told.held, told.confidence, told.sentence)
         return ReadFile(ends, by_genome, told, told.sentence)
     by_offset = choose(_offsets(ends), ends.kind)
+    if told and told.shift is not None and told.held is None and told.confidence >= CLEAR:
+        said += f"; to follow it, give --input-shift none --shift {shift_text(told.shift)}"
     return ReadFile(ends, by_offset, told, by_offset.sentence + said)
 
 
 def _offsets(ends: RawEnds) -> npt.NDArray[np.int64]:
     """The histogram of offsets between the ends of neighbouring fragments."""
-    histogram = np.zeros((1, 61), np.int64)
-    for contig, length in enumerate(ends.contigs.values()):
-        keys, counts = _all_ends(ends, contig, length)
-        position = (keys >> np.uint64(1)).astype(np.int64)
-        minus = (keys & np.uint64(1)) == 1
-        if minus.any() and not minus.all():
-            n = counts.astype(np.int64)
-            half_open = position[minus] + 1
-            histogram = histogram + offset_histogram(
-                position[~minus], half_open, n[~minus], n[minus]
-            )
+    histogram = np.zeros((1, 2 * REACH + 1), np.int64)
+    for contig, start, stop in _windows(ends):
+        left, n_left = _ends_of(ends, contig, start, stop, strand=0)
+        # ends of minus reads as half-open rows have them
+        right, n_right = _ends_of(ends, contig, start - REACH - 1, stop + REACH, strand=1)
+        if len(left) and len(right):
+            histogram = histogram + offset_histogram(left, right + 1, n_left, n_right)
     return histogram
 
 
-def _all_ends(
-    ends: RawEnds, contig: int, length: int
-) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint32]]:
-    runs = [run for each in ends.samples.values() for run in each.between(contig, 0, length + 1)]
-    if not runs:
-        return np.zeros(0, np.uint64), np.zeros(0, np.uint32)
-    keys, counts = zip(*runs, strict=True)
-    return np.concatenate(keys), np.concatenate(counts)
+def _windows(ends: RawEnds) -> Iterator[tuple[int, int, int]]:
+    """Contig, start and end of stretches with about `PIECE` ends at most."""
+    for contig, length in enumerate(ends.contigs.values()):
+        n = sum(int(each.sizes[contig]) for each in ends.samples.values())
+        step = -(-(length + 1) // max(1, -(-n // PIECE)))
+        if n:
+            yield from ((contig, at, at + step) for at in range(0, length + 1, step))
+
+
+def _ends_of(
+    ends: RawEnds, contig: int, start: int, stop: int, *, strand: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """5' bases of one strand in a stretch of a contig, over all samples, and how many of each."""
+    runs = [run for each in ends.samples.values() for run in each.between(contig, start, stop)]
+    keys, counts = merge(runs)
+    mine = (keys & np.uint64(1)) == strand
+    return (keys[mine] >> np.uint64(1)).astype(np.int64), counts[mine].astype(np.int64)
 
 
 def _by_sequence(ends: RawEnds, options: CutOptions) -> DetectedBySequence:
@@ -245,17 +285,15 @@ def _by_sequence(ends: RawEnds, options: CutOptions) -> DetectedBySequence:
     step = -(-total // BY_SEQUENCE)
     composition = SequenceComposition()
     with Genome.open(options.genome) as genome:
+        place = {name: i for i, name in enumerate(genome.contigs)}
         for contig, (name, length) in enumerate(ends.contigs.items()):
-            keys = np.unique(_all_ends(ends, contig, length)[0])[::step]
-            if not len(keys) or name not in genome.contigs:
+            found = [_ends_of(ends, contig, 0, length + 1, strand=i)[0][::step] for i in (0, 1)]
+            if name not in place or not any(map(len, found)):
                 continue
-            number = np.array([list(genome.contigs).index(name)])
             whole = np.array([genome.contigs[name]])
-            codes, _ = genome.fetch(number, np.zeros(1, np.int64), whole)
-            position = (keys >> np.uint64(1)).astype(np.int64)
-            minus = (keys & np.uint64(1)) == 1
-            composition.add(codes, position[~minus], "+")
-            composition.add(codes, position[minus], "-")
+            codes, _ = genome.fetch(np.array([place[name]]), np.zeros(1, np.int64), whole)
+            composition.add(codes, found[0], "+")
+            composition.add(codes, found[1], "-")
     return rank_shifts(composition)
 
 
@@ -316,8 +354,10 @@ def _report(file: ReadFile) -> dict[str, Any]:
     ends = file.ends
     report: dict[str, Any] = {
         "records": ends.records, "kept": ends.kept, "dropped": ends.dropped,
-        "note": file.note, "samples": file.names,
+        "cuts_dropped": ends.cuts_dropped, "note": file.note, "samples": file.names,
     }  # fmt: skip
+    if ends.barcodes_listed:
+        report |= {"barcodes": ends.barcodes_listed, "barcodes_seen": ends.barcodes_seen}
     if file.held is not None:
         report |= {"input_shift": file.held.held, "confidence": round(file.held.confidence, 4)}
     if file.by_sequence is not None:

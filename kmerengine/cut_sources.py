@@ -1,8 +1,11 @@
 """Files of reads, fragments or cuts as 5' ends: where they are in the file, before any shift."""
 
+import gzip
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +22,7 @@ from native_kernels.cut_parse.cpu import LENGTH_BITS
 STRIDE = 1 << 31  # bases set apart for each contig of a file that does not tell their lengths
 MAX_CONTIGS = 1 << (64 - LENGTH_BITS - 31)  # of such a file, so that a pair fits its key
 LONGEST = cut_parse.LONGEST
+MOST_PAIRS = 1 << 16  # of one row that are told apart
 NO_GROUP = "barcode without a group"
 OTHER_CONTIG = "contig not wanted"
 LENGTH = "fragment length"
@@ -39,10 +43,16 @@ class RawEnds:
     tallies: list[CutTally] = field(default_factory=list)  # to be closed
     records: int = 0
     kept: int = 0
-    dropped: dict[str, int] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)  # records, by reason
+    cuts_dropped: dict[str, int] = field(default_factory=dict)  # of what was kept
     lengths: npt.NDArray[np.int64] | None = None  # histogram of fragments, bp
     flagged: int = 0  # reads that are marked as duplicates
     pairs: CutTally | None = None  # ``(contig_start + start) << LENGTH_BITS | length`` of each
+    read_pairs: npt.NDArray[np.int64] | None = None  # of 10x rows: how many have 0, 1 ... pairs
+    made: dict[str, Any] | None = None  # of cuts: their parameters and what was read
+    barcodes_listed: int = 0  # in the groups
+    barcodes_seen: int = 0  # of those, in what was kept
+    other_barcode: str = ""  # one that is in the file and not listed
     contig_start: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
 
 
@@ -60,7 +70,7 @@ def read_alignments(
 ) -> RawEnds:
     """Tally the 5' ends of a BAM or CRAM file."""
     file: BamFile | CramFile
-    if path.suffix.lower() == ".cram":
+    if is_cram(path):
         tag = None if groups is None or barcode == "name" else barcode
         file = CramFile(path, threads=threads, tag=tag)
     else:
@@ -71,7 +81,7 @@ def read_alignments(
             raise InputError(f"{path}: has no contig {name!r}; it has {known:.80}")
     names = [sample] if groups is None else sorted(set(groups.values()))
     number = {name: i for i, name in enumerate(names)}
-    known_barcodes = None
+    known_barcodes: cut_parse.Barcodes | None = None
     if groups is not None:
         numbered = {each: number[group] for each, group in groups.items()}
         known_barcodes = cut_parse.Barcodes(numbered, barcode)
@@ -116,6 +126,8 @@ def read_alignments(
         lengths=parser.lengths,
         flagged=parser.n_flagged,
         pairs=pair_tally,
+        barcodes_listed=0 if groups is None else len(groups),
+        barcodes_seen=0 if known_barcodes is None else int(known_barcodes.seen.sum()),
         contig_start=parser.contig_start,
     )
 
@@ -135,8 +147,13 @@ def read_fragments(
     file = FragmentFile.open(path)
     if groups is not None and file.kind != "fragments":
         raise InputError(f"{path}: has no barcodes ({file.kind}), expected a 10x fragment file")
-    if rules.fragments and file.kind == "tagalign":
-        raise InputError(f"{path}: holds single reads, from which no fragments can be told")
+    if file.kind == "tagalign" and (rules.fragments or rules.min_length or rules.limits_length):
+        raise InputError(
+            f"{path}: holds single reads, from which no fragments can be told; mode fragments, "
+            "min_length and max_length are for pairs"
+        )
+    if weighted and (file.kind != "fragments" or file.n_columns < 5):
+        raise InputError(f"{path}: weighted: has no count column, expected a 10x fragment file")
     names = [sample] if groups is None else sorted(set(groups.values()))
     number = {name: i for i, name in enumerate(names)}
     tallies = [CutTally(memory // len(names)) for _ in names]
@@ -144,6 +161,8 @@ def read_fragments(
     group_of = np.zeros(0, np.int64)
     reach = np.zeros(0, np.int64)
     lengths = np.zeros(LONGEST + 1, np.int64)
+    read_pairs = np.zeros(0, np.int64)
+    seen = np.zeros(0, np.bool_)
     records = kept = 0
     dropped: dict[str, int] = {}
 
@@ -175,6 +194,8 @@ def read_fragments(
             group = group_of[batch.barcode]
             drop(NO_GROUP, int((use & (group < 0)).sum()))
             use &= group >= 0
+            seen = np.concatenate([seen, np.zeros(len(group_of) - len(seen), np.bool_)])
+            seen[batch.barcode[use]] = True
         kept += int(use.sum())
         keys, weights, owners = _keys(batch, use, group, weighted=weighted)
         for i, tally in enumerate(tallies):
@@ -182,6 +203,11 @@ def read_fragments(
             tally.add(keys[mine], weights[mine] if weighted else None)
         times = batch.weight[use] if weighted else np.ones(int(use.sum()), np.uint32)
         np.add.at(lengths, np.minimum(length[use], LONGEST), times)
+        if file.kind == "fragments" and file.n_columns > 4:
+            often = np.minimum(batch.weight[use], MOST_PAIRS)
+            counted = np.bincount(often, minlength=len(read_pairs))
+            counted[: len(read_pairs)] += read_pairs
+            read_pairs = counted
         if pair_tally is not None:
             place = batch.contig[use].astype(np.int64) * STRIDE + batch.start[use]
             short = np.minimum(length[use], (1 << LENGTH_BITS) - 1)
@@ -201,6 +227,10 @@ def read_fragments(
         dropped=dropped,
         lengths=None if file.kind == "tagalign" else lengths,
         pairs=pair_tally,
+        read_pairs=read_pairs if file.kind == "fragments" and file.n_columns > 4 else None,
+        barcodes_listed=0 if groups is None else len(groups),
+        barcodes_seen=int(seen.sum()),
+        other_barcode=next((b for b in file.barcodes if groups and b not in groups), ""),
         contig_start=start,
     )
 
@@ -269,13 +299,34 @@ def open_track(path: Path, contigs: Sequence[str]) -> tuple[RawEnds, CutTrack]:
         samples=samples,
         records=len(track),
         kept=len(track),
+        made={key: track.provenance.get(key) for key in ("parameters", "inputs", "reads")},
     )
     return ends, track
 
 
+def is_cram(path: Path) -> bool:
+    """Whether a file starts as CRAM; one that cannot be read is told by its suffix."""
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == b"CRAM"
+    except OSError:
+        return path.suffix.lower() == ".cram"
+
+
 def is_alignments(path: Path) -> bool:
-    """Whether a file is BAM or CRAM by its suffix."""
-    return path.suffix.lower() in (".bam", ".cram")
+    """Whether a file is BAM or CRAM, by its suffix or else by how it starts."""
+    if path.suffix.lower() in (".bam", ".cram"):
+        return True
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+            if start == b"\x1f\x8b\x08\x04":
+                file.seek(0)
+                with gzip.open(file) as text:
+                    start = text.read(4)
+    except (OSError, EOFError, zlib.error):
+        return False  # whoever reads it says what is wrong
+    return start in (b"BAM\1", b"CRAM")
 
 
 def is_track(path: Path) -> bool:

@@ -1,9 +1,10 @@
 """Adds up 5' ends that come in any order, in bounded memory, and gives them back by region."""
 
+import mmap
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -147,7 +148,9 @@ class TalliedEnds:
         """Runs of ``2 * position + strand`` in [start, end) of a contig."""
         first = np.uint64(self._first[contig])
         for (keys, counts), part in self._parts(contig, start, end):
-            yield keys[part] - first, counts[part]
+            yield keys[part] - first, np.array(counts[part])
+            _forget(keys)
+            _forget(counts)
 
     def size(self, contig: int, start: int, end: int) -> int:
         """So many keys are in [start, end) of a contig, one in several runs several times."""
@@ -163,6 +166,12 @@ class TalliedEnds:
             begin, stop = (at + int(np.searchsorted(mine, key)) for key in (low, high))
             if begin < stop:
                 yield run, slice(begin, stop)
+
+
+def _forget(array: npt.NDArray[Any]) -> None:
+    """Let go of the pages of a memory map that were read: they are in the system's cache."""
+    if isinstance(array, np.memmap):
+        array._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
 
 
 def merge(runs: list[Run]) -> Run:

@@ -91,7 +91,11 @@ def _draw_aggregate(ax: "Axes", aggregate: Aggregate, kind: str) -> None:
     offset = np.arange(-reach, reach + 1)
     per_anchor = aggregate.counts / len(aggregate.anchors)
     is_wide = reach >= 5 * SMOOTH
-    for strand, colour, label in ((0, ALONG, "plus reads"), (1, AGAINST, "minus reads")):
+    turned = any(minus.any() for minus in aggregate.anchors.minus)
+    names = (
+        ("reads along the site", "reads against it") if turned else ("plus reads", "minus reads")
+    )
+    for strand, colour, label in ((0, ALONG, names[0]), (1, AGAINST, names[1])):
         values = per_anchor[strand]
         if is_wide:
             ax.plot(offset, values, color=colour, linewidth=0.4, alpha=0.35)

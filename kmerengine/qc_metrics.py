@@ -80,12 +80,17 @@ def measure(
             seen.add(n)
             if v_plot is not None:
                 v_plot.add(contig, start, length, n)
+    if file.ends.kind == "fragments":  # each cell's fragments were told apart by who made them
+        seen = _Multiplicity()
+        if file.ends.read_pairs is not None:
+            seen.add_histogram(file.ends.read_pairs)
     told = file.by_sequence
     metrics: dict[str, Any] = {
         "sample": name,
         "records": file.ends.records,
         "kept": file.ends.kept,
         "dropped": sum(file.ends.dropped.values()),
+        "cuts_dropped": sum(file.ends.cuts_dropped.values()),
         "cuts": n_cuts,
         "mitochondrial": n_mitochondrial / n_cuts if n_cuts else None,
         "flagged_duplicates": file.ends.flagged,
@@ -120,6 +125,12 @@ class _Multiplicity:
         self.distinct += len(counts)
         self.once += int((counts == 1).sum())
         self.twice += int((counts == 2).sum())
+
+    def add_histogram(self, often: npt.NDArray[np.int64]) -> None:
+        """Fragments that were seen 0, 1, 2 ... times."""
+        self.total += int((often * np.arange(len(often))).sum())
+        self.distinct += int(often[1:].sum())
+        self.once, self.twice = (int(often[i]) if len(often) > i else 0 for i in (1, 2))
 
     def metrics(self) -> dict[str, Any]:
         """ENCODE's complexity measures, and the library's size by Lander and Waterman."""
@@ -175,12 +186,12 @@ def _fragments(
     """Contig, starts (ascending), lengths and counts of a file's distinct fragments."""
     assert file.ends.pairs is not None
     place = {name: i for i, name in enumerate(names)}
-    own = np.array([place[name] for name in file.ends.contigs], np.int64)
+    own = np.array([place.get(name, -1) for name in file.ends.contigs], np.int64)
     for keys, counts in file.ends.pairs.pieces():
         where = (keys >> np.uint64(LENGTH_BITS)).astype(np.int64)
         length = (keys & np.uint64((1 << LENGTH_BITS) - 1)).astype(np.int64)
         edges = np.searchsorted(where, file.ends.contig_start)
-        for contig in np.flatnonzero(np.diff(edges)).tolist():
+        for contig in np.flatnonzero((np.diff(edges) > 0) & (own >= 0)).tolist():
             part = slice(edges[contig], edges[contig + 1])
             start = where[part] - file.ends.contig_start[contig]
             yield int(own[contig]), start, length[part], counts[part].astype(np.int64)

@@ -1,11 +1,14 @@
 """Tables that name samples and barcodes."""
 
+import csv
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from kmerengine.errors import InputError
 
 SHEET_COLUMNS = ("sample", "file", "groups")
+HEADERS = ("barcode", "barcodes", "cell", "cell_id", "cell_barcode", "cb")
 
 
 class Sample(NamedTuple):
@@ -15,19 +18,51 @@ class Sample(NamedTuple):
     file: Path
     groups: Path | None = None  # barcode -> group: the groups are the samples then
 
+    @property
+    def label(self) -> str:
+        """The name, or the file's name up to its first point."""
+        return self.name or self.file.name.split(".")[0]
+
+
+def listed_samples(
+    samples: Sequence[str | Path],
+    sheet: str | Path | None,
+    names: Sequence[str],
+    groups: str | Path | None,
+) -> list[Sample]:
+    """The files and their names, from the arguments or the sheet."""
+    if sheet is not None:
+        if samples or names or groups:
+            raise InputError(
+                f"{sheet}: found a sample sheet together with samples, names or groups; expected "
+                "them in the sheet"
+            )
+        return read_sheet(Path(sheet))
+    if not samples:
+        raise InputError("samples: found none, expected at least one file, or a sample sheet")
+    if names and len(names) != len(samples):
+        raise InputError(f"names: found {len(names)} for {len(samples)} files, expected as many")
+    if groups is not None and len(samples) != 1:
+        raise InputError("groups: expected one file with them; a sample sheet gives each its own")
+    table = None if groups is None else Path(groups)
+    return [
+        Sample(names[i] if names else None, Path(file), table) for i, file in enumerate(samples)
+    ]
+
 
 def read_sheet(path: Path) -> list[Sample]:
     """Samples of a table with a header: sample, file and, if wanted, groups.
 
     Columns are separated by tabs (or commas, where the header has no tab) and may be in any order;
-    file names are relative to the table's folder. Files of one sample name are added up.
+    file names are relative to the table's folder. Files of one sample name are added up; with
+    groups, samples are named ``sample.group``.
     """
     rows = _rows(path, "a sample sheet")
     if not rows:
         raise InputError(f"{path}: holds no rows, expected a header with sample and file")
     (line, header), *rest = rows
     tab = "\t" if "\t" in header else ","
-    names = [name.strip() for name in header.split(tab)]
+    names = _fields(header, tab)
     unknown = [name for name in names if name not in SHEET_COLUMNS]
     if unknown or not {"sample", "file"} <= set(names) or len(set(names)) < len(names):
         raise InputError(
@@ -36,7 +71,7 @@ def read_sheet(path: Path) -> list[Sample]:
         )
     samples = []
     for line, text in rest:
-        fields = [field.strip() for field in text.split(tab)]
+        fields = _fields(text, tab)
         row = dict(zip(names, fields, strict=False))
         if len(fields) != len(names) or not row["sample"] or not row["file"]:
             raise InputError(
@@ -54,10 +89,15 @@ def read_sheet(path: Path) -> list[Sample]:
 
 
 def read_groups(path: Path) -> dict[str, str]:
-    """Barcode -> group of a table with two columns, tab or comma between; '#' starts a comment."""
+    """Barcode -> group of a table with two columns, tab or comma between; '#' starts a comment.
+
+    A first line whose first column is a usual name of barcodes is a header.
+    """
     groups: dict[str, str] = {}
-    for line, text in _rows(path, "a table of barcodes"):
-        fields = [each.strip() for each in text.replace(",", "\t").split("\t")]
+    for i, (line, text) in enumerate(_rows(path, "a table of barcodes")):
+        fields = _fields(text, "\t" if "\t" in text else ",")
+        if i == 0 and fields[0].lower() in HEADERS:
+            continue
         if len(fields) != 2 or not all(fields):
             raise InputError(
                 f"{path}: line {line}: found {text[:60]!r}, expected a barcode and a group"
@@ -69,6 +109,12 @@ def read_groups(path: Path) -> dict[str, str]:
     if not groups:
         raise InputError(f"{path}: holds no barcodes, expected a barcode and a group in each line")
     return groups
+
+
+def _fields(text: str, separator: str) -> list[str]:
+    """The columns of a line, without their quotes."""
+    (row,) = csv.reader([text], delimiter=separator)
+    return [field.strip() for field in row]
 
 
 def _rows(path: Path, what: str) -> list[tuple[int, str]]:

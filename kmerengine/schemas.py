@@ -203,11 +203,13 @@ def qc_schema() -> pa.Schema:
             _column("sample", pa.string()),
             _column("records", count),  # of the file
             _column("kept", count),  # reads or fragments
-            _column("dropped", count),  # reads, fragments or cuts; by reason in the metadata
+            _column("dropped", count),  # of the records; by reason in the metadata
+            _column("cuts_dropped", count),  # of what was kept: off the contig, in the blacklist
             _column("cuts", count),
             _column("mitochondrial", share, nullable=True),  # of cuts
             _column("flagged_duplicates", count),  # reads marked by another tool
-            _column("fragments", count),  # or 5' ends, of single reads and of cuts
+            # of 10x files as their count column says, each cell by itself; 5' ends, of single reads
+            _column("fragments", count),
             _column("distinct_fragments", count),  # by both ends
             _column("duplicates", share, nullable=True),  # of fragments
             _column("nrf", share, nullable=True),  # distinct / all (ENCODE)
@@ -218,7 +220,7 @@ def qc_schema() -> pa.Schema:
             _column("nucleosome_free", share, nullable=True),  # fragments under 147 bp
             _column("nucleosome_signal", share, nullable=True),  # 147 to 293 bp over under 147
             _column("frip", share, nullable=True),  # cuts in regions
-            _column("tss_enrichment", share, nullable=True),  # over the ends of the window
+            _column("tss_enrichment", share, nullable=True),  # within 50 bp, over the window's ends
             _column("region_enrichment", share, nullable=True),
             _column("input_shift", pa.string(), nullable=True),
             _column("shift_confidence", share, nullable=True),

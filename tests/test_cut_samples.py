@@ -101,6 +101,24 @@ def test_cram_is_its_bam_without_the_reference(tmp_path: Path) -> None:
             assert sites(groups, "two") == named(cuts_of(mine, LENGTHS))
 
 
+def test_a_long_cram_repeats_and_loses_no_record(tmp_path: Path) -> None:
+    source = write_bam(tmp_path / "a.bam", [Read(start=i % 4_000) for i in range(70_001)])
+    cram = write_cram(tmp_path / "c.cram", source)
+    track = kmerengine.cuts([cram], output=tmp_path / "c.parquet")
+    expected = Counter({("chr1", i + 4, 0): 17 + (i < 70_001 - 68_000) for i in range(4_000)})
+    assert sites(track, "c") == expected
+
+
+def test_a_cram_cut_between_containers_is_refused(tmp_path: Path) -> None:
+    """htslib may read such a file to its end without a word."""
+    source = write_bam(tmp_path / "a.bam", [Read(start=i % 4_000) for i in range(30_000)])
+    whole = write_cram(tmp_path / "c.cram", source).read_bytes()
+    assert whole.endswith(bytes.fromhex("ee63014b"))
+    (tmp_path / "c.cram").write_bytes(whole[:-38])
+    with pytest.raises(InputError, match="found no CRAM end marker"):
+        kmerengine.cuts([tmp_path / "c.cram"], output=tmp_path / "c.parquet")
+
+
 @pytest.mark.parametrize("keep", [0, 20, 400, -40])
 def test_a_broken_cram_is_one_line(keep: int, tmp_path: Path) -> None:
     cram = write_cram(tmp_path / "c.cram", write_bam(tmp_path / "a.bam", reads_of(1, 300)))
@@ -125,6 +143,8 @@ def test_reads_are_grouped_by_their_barcode(place: str, tmp_path: Path) -> None:
     for sample, barcode in (("x", "AAAA-1"), ("y", "GGGG-1"), ("never", "TTTT-1")):
         mine = [read for read in reads if read.name.startswith(barcode)]
         assert sites(track, sample) == named(cuts_of(mine, LENGTHS))
+    report = track.provenance["reads"]["a"]
+    assert (report["barcodes"], report["barcodes_seen"]) == (3, 2)
     others = sum(read.name.startswith("CCCC-1") and not read.flag & 0x4 for read in reads)
     assert track.provenance["reads"]["a"]["dropped"]["barcode without a group"] == others
 
@@ -140,11 +160,12 @@ def test_a_sheet_names_pools_and_groups(tmp_path: Path) -> None:
         "file,sample,groups\nreads/1.bam,liver,\nreads/2.bam,liver,\nreads/3.bam,cells,cells.tsv\n"
     )
     track = kmerengine.cuts(sheet=tmp_path / "sheet.csv", output=tmp_path / "s.parquet")
-    assert track.samples == ["liver", "blood"]
+    assert track.samples == ["liver", "cells.blood", "cells.liver"]
     of_liver = [read for read in third if read.name.startswith("AAAA-1")]
     of_blood = [read for read in third if read.name.startswith("CCCC-1")]
-    assert sites(track, "liver") == named(cuts_of(first + second + of_liver, LENGTHS))
-    assert sites(track, "blood") == named(cuts_of(of_blood, LENGTHS))
+    assert sites(track, "liver") == named(cuts_of(first + second, LENGTHS))
+    assert sites(track, "cells.liver") == named(cuts_of(of_liver, LENGTHS))
+    assert sites(track, "cells.blood") == named(cuts_of(of_blood, LENGTHS))
     assert set(track.provenance["reads"]) == {"liver", "liver (2.bam)", "cells"}
 
 
@@ -182,7 +203,8 @@ def test_cuts_in_the_blacklist_are_dropped_and_counted(tmp_path: Path) -> None:
     assert len(inside) > 50
     assert sites(track, "a") == everything - Counter(inside)
     read = track.provenance["reads"]["a"]
-    assert read["dropped"]["cut in the blacklist"] == sum(inside.values())
+    assert read["cuts_dropped"]["in the blacklist"] == sum(inside.values())
+    assert read["kept"] + sum(read["dropped"].values()) == read["records"]
     assert track.provenance["parameters"]["blacklisted"] == 5
     (tmp_path / "b.bed").write_text("other\t0\t9\n")
     with pytest.raises(InputError, match="none of its 1 regions is on a contig of the reads"):
@@ -202,6 +224,7 @@ def test_a_genome_gives_text_its_contigs_and_is_held_against_bam(tmp_path: Path)
     source = write_bam(tmp_path / "a.bam", [Read(start=7)])
     for text, message in (
         ("chr1\t4999\nchr2\t900\n", "its contig chr1 has 5,000 bp, 4,999 in"),
+        ("chr1\t5001\nchr2\t900\n", "its contig chr1 has 5,000 bp, 5,001 in"),
         ("chr2\t900\n", "has reads on chr1, which"),
         ("chr1\t5000\t\nchr1\t5\n", "line 2: contig 'chr1' twice"),
         ("chr1\tlong\n", "line 1: found 'chr1\\tlong', expected a contig and its length"),
@@ -230,6 +253,8 @@ def test_tracks_are_joined_and_shifts_are_not_mixed(tmp_path: Path) -> None:
         [*files, write_bam(tmp_path / "c.bam", two)], output=tmp_path / "j.parquet"
     )
     assert joined.samples == ["a", "b", "c"]
+    made = joined.provenance["inputs"]["a"]["made"]
+    assert made["reads"]["a"]["records"] == 300
     assert sites(joined, "a") == named(cuts_of(one, LENGTHS))
     assert sites(joined, "b") == sites(joined, "c") == named(cuts_of(two, LENGTHS))
     (tmp_path / "s.csv").write_text("sample,file\nall,a.parquet\nall,b.arrow\n")
@@ -238,6 +263,9 @@ def test_tracks_are_joined_and_shifts_are_not_mixed(tmp_path: Path) -> None:
     for options, message in (
         ({"shift": "none"}, r"a.parquet: its cuts have shift \+4/-4, expected \+0/\+0"),
         ({"min_mapq": 3}, "a.parquet: cuts have no mapping qualities"),
+        ({"mode": "fragments"}, "a.parquet: cuts have no barcodes, weights or fragments"),
+        ({"max_length": 0}, "a.parquet: cuts have no barcodes, weights or fragments"),
+        ({"input_shift": "none"}, "a.parquet: cuts have no barcodes, weights or fragments"),
     ):
         with pytest.raises(InputError, match=message):
             kmerengine.cuts(files, output=tmp_path / "x.parquet", **options)
@@ -474,3 +502,111 @@ def test_merged_runs_are_summed_counters(drawn: list[dict[int, int]], apart: int
     keys, counts = merge(runs[::-1])
     assert keys.tolist() == sorted(expected)
     assert dict(zip(keys.tolist(), counts.tolist(), strict=True)) == expected
+
+
+def test_filters_include_their_bounds(tmp_path: Path) -> None:
+    """A read of the lowest quality, and fragments of the least and greatest length, are kept."""
+    reads = [Read(start=i, mapq=q) for i, q in enumerate((9, 10, 11))]
+    reads += [Read(start=100 + n, flag=0x3, length=n) for n in (49, 50, 60, 61)]
+    source = write_bam(tmp_path / "a.bam", reads)
+    track = kmerengine.cuts(
+        [source], output=tmp_path / "a.parquet", min_mapq=10, min_length=50, max_length=60,
+        shift="none",
+    )  # fmt: skip
+    assert sorted(at for _, at, _ in sites(track, "a")) == [1, 2, 150, 160]
+    (tmp_path / "f.bedpe").write_text("".join(f"chr1\t9\t{9 + n}\n" for n in (49, 50, 60, 61)))
+    text = kmerengine.cuts(
+        [tmp_path / "f.bedpe"], output=tmp_path / "f.parquet", min_length=50, max_length=60,
+        shift="none",
+    )  # fmt: skip
+    assert sum(sites(text, "f").values()) == 4
+    assert text.provenance["reads"]["f"]["dropped"] == {"fragment length": 2}
+
+
+def test_every_record_is_kept_or_dropped(tmp_path: Path) -> None:
+    left = Read(start=100, cigar=(("M", 30),), flag=0x1 | 0x2 | 0x20, length=80)
+    right = Read(start=150, cigar=(("M", 30),), flag=0x1 | 0x2 | 0x10, length=-80, mapq=0)
+    source = write_bam(tmp_path / "a.bam", [left, right, Read(start=9), Read(start=9, flag=4)])
+    track = kmerengine.cuts([source], output=tmp_path / "a.parquet", mode="fragments", min_mapq=20)
+    read = track.provenance["reads"]["a"]
+    assert (read["records"], read["kept"]) == (4, 1)
+    assert read["dropped"] == {
+        "unmapped": 1, "not a proper pair": 1, "right mate, told by its left mate": 1,
+    }  # fmt: skip
+    (tmp_path / "f.tsv").write_text("chr1\t5\t50\tAAAAAAAA-1\t1\nchr2\t5\t50\tAAAAAAAA-1\t1\n")
+    text = kmerengine.cuts([tmp_path / "f.tsv"], output=tmp_path / "f.parquet", contigs=["chr2"])
+    assert text.provenance["reads"]["f"]["kept"] == 1
+
+
+def test_tables_of_barcodes_may_have_a_header_and_quotes(tmp_path: Path) -> None:
+    (tmp_path / "f.tsv").write_text("chr1\t5\t50\tAAAAAAAA-1\t1\n")
+    (tmp_path / "g.csv").write_text('"barcode","cluster"\n"AAAAAAAA-1","T cells"\n')
+    track = kmerengine.cuts(
+        [tmp_path / "f.tsv"], output=tmp_path / "f.parquet", groups=tmp_path / "g.csv"
+    )
+    assert track.samples == ["T cells"]
+    (tmp_path / "g.csv").write_text("AAAAAAAA,T\n")
+    with pytest.raises(InputError) as caught:
+        kmerengine.cuts(
+            [tmp_path / "f.tsv"], output=tmp_path / "x.parquet", groups=tmp_path / "g.csv"
+        )
+    assert "none of the 1 barcodes in" in str(caught.value)
+    assert "such as 'AAAAAAAA', is among its reads, such as 'AAAAAAAA-1'" in str(caught.value)
+
+
+def test_a_bam_is_known_by_its_content(tmp_path: Path) -> None:
+    reads = reads_of(13, 50)
+    write_bam(tmp_path / "a.bam", reads).rename(tmp_path / "a.dat")
+    track = kmerengine.cuts([tmp_path / "a.dat"], output=tmp_path / "a.parquet")
+    assert sites(track, "a") == named(cuts_of(reads, LENGTHS))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"min_mapq": 300}, "min_mapq: found 300, expected 0 to 255"),
+        ({"min_length": -5}, "min_length: found -5"),
+        ({"memory": 0}, "memory: found 0"),
+        ({"min_length": 9, "max_length": 5}, "max_length: found 5, expected at least"),
+        ({"barcode": "CBX"}, "barcode: found 'CBX'"),
+    ],
+)
+def test_numbers_that_cannot_be(options: dict[str, object], message: str, tmp_path: Path) -> None:
+    source = write_bam(tmp_path / "a.bam", [Read()])
+    with pytest.raises(InputError) as caught:
+        kmerengine.cuts([source], output=tmp_path / "a.parquet", **options)
+    assert message in str(caught.value)
+
+
+def test_a_region_may_start_at_the_last_cut_of_a_row_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kmerengine.cut_track.ROWS", 4)
+    source = write_bam(tmp_path / "a.bam", [Read(start=10 * i) for i in range(10)])
+    track = kmerengine.cuts([source], output=tmp_path / "a.parquet")
+    for start in range(0, 100):
+        position, _, _ = track.cuts("a", "chr1", start, start + 1)
+        assert position.tolist() == ([start] if start % 10 == 4 else [])
+
+
+def test_too_many_cuts_of_one_base_are_refused(tmp_path: Path) -> None:
+    row = "chr1\t5\t50\tAAAAAAAA-1\t4000000000\n"
+    (tmp_path / "f.tsv").write_text(row + row)
+    with pytest.raises(InputError, match="a base was cut more than 2"):
+        kmerengine.cuts([tmp_path / "f.tsv"], output=tmp_path / "f.parquet", weighted=True)
+
+
+@pytest.mark.data
+def test_a_confident_unknown_shift_names_the_way_out(tmp_path: Path, data: Path) -> None:
+    """Ends that were moved by +5/-4: no known shift, and said so."""
+    yeast = data / "yeast"
+    with gzip.open(yeast / "atac.bedpe.gz", "rt") as rows, (tmp_path / "m.bedpe").open("w") as out:
+        for row in list(rows)[:40_000]:
+            chrom, start, end = row.split()[:3]
+            if int(end) - int(start) >= 20:
+                out.write(f"{chrom}\t{int(start) + 5}\t{int(end) - 4}\n")
+    track = kmerengine.cuts(
+        [tmp_path / "m.bedpe"], output=tmp_path / "m.parquet", detect_shift=True,
+        genome=yeast / "sacCer3.fa.gz",
+    )  # fmt: skip
+    assert "give --input-shift none --shift -1/+0" in track.provenance["reads"]["m"]["note"]

@@ -196,6 +196,12 @@ def test_filters_and_shift_are_in_the_file(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def with_wrong_checksum(whole: bytes) -> bytes:
+    """Another CRC in the last block with records; all else, the text too, as it was."""
+    at = len(whole) - len(END) - 8
+    return whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
+
+
 def damaged(kind: str, whole: bytes) -> bytes:
     middle = len(whole) // 2
     return {
@@ -205,11 +211,21 @@ def damaged(kind: str, whole: bytes) -> bytes:
         "no end marker": whole[: -len(END)],
         "cut in a block": whole[:middle] + END,
         "byte changed": whole[:middle] + bytes([whole[middle] ^ 0x55]) + whole[middle + 1 :],
+        "wrong checksum": with_wrong_checksum(whole),
     }[kind]
 
 
 @pytest.mark.parametrize(
-    "kind", ["empty", "text", "plain gzip", "no end marker", "cut in a block", "byte changed"]
+    "kind",
+    [
+        "empty",
+        "text",
+        "plain gzip",
+        "no end marker",
+        "cut in a block",
+        "byte changed",
+        "wrong checksum",
+    ],
 )
 def test_a_damaged_file_is_one_line_and_leaves_nothing(kind: str, tmp_path: Path) -> None:
     whole = bam(CONTIGS, reads_of(5, 400), block_bytes=2_000)

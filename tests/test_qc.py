@@ -121,6 +121,66 @@ def pair(start: int, length: int, contig: int = 0, flag: int = 0) -> list[Read]:
     ]  # fmt: skip
 
 
+def test_lengths_are_told_apart_at_a_nucleosome(tmp_path: Path) -> None:
+    reads = [*pair(100, 146), *pair(100, 147), *pair(100, 293), *pair(100, 294)]
+    (tmp_path / "s.bam").write_bytes(bam(CONTIGS, reads))
+    (row,) = kmerengine.qc([tmp_path / "s.bam"], output=tmp_path / "q").metrics
+    assert (row["nucleosome_free"], row["nucleosome_signal"]) == (1 / 4, 2 / 1)
+
+
+def test_both_ends_of_the_window_are_the_background() -> None:
+    found = Aggregate(anchors_of([(50, False)]), 500)
+    found.counts[0, :100] = 3
+    found.counts[0, -100:] = 1
+    found.counts[0, 450:551] = 8
+    assert found.score() == pytest.approx(4.0)
+    found.counts[0, 450:551] = 0
+    found.counts[0, 300:400] = 80  # further than 50 bp and half the smoothing
+    assert found.score() == 0
+
+
+def test_a_smaller_genome_leaves_out_contigs_without_reads(tmp_path: Path) -> None:
+    source = small(tmp_path)
+    (tmp_path / "g.sizes").write_text("chr1\t5000\n")
+    (row,) = kmerengine.qc(
+        [source], output=tmp_path / "q", genome=tmp_path / "g.sizes", contigs=["chr1"]
+    ).metrics
+    assert (row["cuts"], row["fragments"], row["mitochondrial"]) == (14, 7, 0)
+
+
+@pytest.mark.parametrize("name", ["chrM", "MT", "M", "chrmt"])
+def test_mitochondria_are_known_by_their_names(name: str, tmp_path: Path) -> None:
+    (tmp_path / "s.bam").write_bytes(bam({"a": 900, name: 900}, [*pair(9, 60), *pair(9, 60, 1)]))
+    (row,) = kmerengine.qc([tmp_path / "s.bam"], output=tmp_path / "q").metrics
+    assert row["mitochondrial"] == 0.5
+
+
+def test_a_10x_file_says_itself_how_often_a_fragment_was_seen(tmp_path: Path) -> None:
+    rows = [(10, 60, "AAAAAAAA-1", 1), (10, 60, "CCCCCCCC-1", 3), (90, 300, "AAAAAAAA-1", 2)]
+    (tmp_path / "f.tsv").write_text(
+        "".join(f"chr1\t{start}\t{end}\t{cell}\t{n}\n" for start, end, cell, n in rows)
+    )
+    for weighted in (False, True):
+        (row,) = kmerengine.qc(
+            [tmp_path / "f.tsv"], output=tmp_path / "q", weighted=weighted, force=True
+        ).metrics
+        assert row["cuts"] == (12 if weighted else 6)
+        assert (row["fragments"], row["distinct_fragments"]) == (6, 3)
+        assert (row["pbc1"], row["pbc2"]) == (1 / 3, 1.0)
+        lengths = polars.read_parquet(tmp_path / "q/lengths.parquet")
+        expected = {50: 4, 210: 2} if weighted else {50: 2, 210: 1}
+        assert dict(lengths.select("length", "fragments").iter_rows()) == expected
+
+
+def test_regions_are_centred_on_their_summits(tmp_path: Path) -> None:
+    source = small(tmp_path)
+    (tmp_path / "p.narrowPeak").write_text("chr1\t900\t1500\tp\t1\t.\t1\t1\t1\t110\n")
+    kmerengine.qc([source], output=tmp_path / "q", regions=tmp_path / "p.narrowPeak", reach=50)
+    around = polars.read_parquet(tmp_path / "q/aggregate.parquet")
+    along = dict(around.filter(polars.col("along") > 0).select("offset", "along").iter_rows())
+    assert along == {1004 - 1010: 3, 1014 - 1010: 1}
+
+
 def small(tmp_path: Path) -> Path:
     reads = [
         *pair(1000, 100), *pair(1000, 100), *pair(1000, 100, flag=0x400), *pair(1010, 100),
@@ -214,7 +274,7 @@ def test_the_figure_draws_the_tables_with_units() -> None:
     np.testing.assert_array_equal(plus.get_ydata(), np.arange(201) / 2)
     assert not minus.get_ydata().any()
     assert [text.get_text() for text in axes[1].get_legend().get_texts()] == [
-        "plus reads", "minus reads",
+        "reads along the site", "reads against it",
     ]  # fmt: skip
     title = figure.subfigs[0].get_suptitle()
     assert title.split(",  ") == [

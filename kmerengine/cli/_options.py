@@ -115,7 +115,10 @@ def cut_options(*, groups: bool = True) -> Callable[[F], F]:
             help="FASTA, .fai or chromosome sizes: contigs and their order.",
         ),
         click.option(
-            "--min-mapq", type=int, default=0, help="Drop reads of lower mapping quality."
+            "--min-mapq",
+            type=int,
+            default=0,
+            help="Drop reads of lower mapping quality; of a pair, the left mate's.",
         ),
         click.option("--drop-duplicates", is_flag=True, help="Drop reads flagged so."),
         click.option(

@@ -59,6 +59,11 @@ def command(
             click.echo(f"{name}: {file['kept']:,} of {file['records']:,} records kept", err=True)
             for reason, n in file["dropped"].items():
                 click.echo(f"  dropped {n:>12,}  {reason}", err=True)
+            for reason, n in file["cuts_dropped"].items():
+                click.echo(f"  of cuts {n:>12,}  {reason}", err=True)
+            if file.get("barcodes", 0) > file.get("barcodes_seen", 0):
+                never = file["barcodes"] - file["barcodes_seen"]
+                click.echo(f"  {never:,} of {file['barcodes']:,} barcodes never seen", err=True)
             click.echo(f"  {file['note']}", err=True)
         click.echo(f"shift {made.shift}", err=True)
         click.echo(f"{', '.join(map(str, paths))} written in {seconds} s", err=True)

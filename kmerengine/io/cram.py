@@ -18,6 +18,10 @@ RECORDS = 1 << 15  # at a time
 FIELDS = 0x1FF  # name to template length; no bases, no qualities
 TAGS = 0x800
 FIXED = struct.Struct("<iiiBBHHHiiii")
+ENDS = (  # of CRAM 3 and 2.1: an empty container, without which the file was cut off
+    bytes.fromhex("0f000000ffffffff0fe0454f4600000000010005bdd94f0001000606010001000100ee63014b"),
+    bytes.fromhex("0b000000ffffffff0fe0454f460000000001000001000606010001000100"),
+)
 
 
 class CramFile:
@@ -41,6 +45,7 @@ class CramFile:
 
         self.path = Path(path)
         self._tag = tag
+        self._check_end()
         fields = FIELDS | (TAGS if tag else 0)
         verbosity = pysam.set_verbosity(0)  # what htslib would print is in our own message
         try:
@@ -53,6 +58,21 @@ class CramFile:
         finally:
             pysam.set_verbosity(verbosity)
         self.contigs = dict(zip(self._file.references, self._file.lengths, strict=True))
+
+    def _check_end(self) -> None:
+        """Between containers, htslib takes a truncated file for a whole one."""
+        try:
+            with self.path.open("rb") as file:
+                file.seek(0, os.SEEK_END)
+                file.seek(max(0, file.tell() - len(ENDS[0])))
+                tail = file.read()
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be read: {error.strerror}") from error
+        if not tail.endswith(ENDS):
+            raise InputError(
+                f"{self.path}: found no CRAM end marker in its last {len(ENDS[0])} bytes, the file "
+                "is truncated or not a CRAM; copy or make it again"
+            )
 
     def pieces(self) -> Iterator[Bytes]:
         """Uncompressed BAM records."""

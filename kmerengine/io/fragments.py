@@ -103,8 +103,8 @@ class FragmentFile:
         if kind is None:
             if first is None:
                 raise InputError(
-                    f"{path}: holds no rows, so its format cannot be told; give the format "
-                    f"({', '.join(get_args(Kind))}), or check how the file was made"
+                    f"{path}: holds no rows, so its format cannot be told; check how the "
+                    "file was made"
                 )
             kind = _guess(first.fields)
             if kind is None:
@@ -222,5 +222,5 @@ def _cannot_tell(path: Path, first: _FirstRow) -> str:
         f"{path}: line {first.line}: found {shown(' '.join(first.fields))} "
         f"({len(first.fields)} tab-separated columns), expected a 10x fragment file (contig, "
         "start, end, barcode, count), BEDPE (3 or 10 columns) or reads with a strand in column "
-        f"6{fasta}; give the format if it is one of them"
+        f"6{fasta}; keep the columns of one of these"
     )

@@ -48,6 +48,7 @@ REASONS = {
     "contig not wanted": cpu.N_OTHER_CONTIG,
     "no alignment": cpu.N_NO_CIGAR,
     "barcode without a group": cpu.N_NO_GROUP,
+    "right mate, told by its left mate": cpu.N_MATE,
 }
 
 PROBLEMS = {
@@ -65,11 +66,16 @@ class Rules(NamedTuple):
     """Which reads count."""
 
     fragments: bool = False  # both ends of proper pairs, instead of every read's 5' base
-    min_mapq: int = 0
+    min_mapq: int = 0  # of a pair: of its leftmost mate, as are its flags
     dropped_flags: int = SECONDARY | QC_FAIL | SUPPLEMENTARY
     min_length: int = 0  # bp, of a proper pair's fragment
     max_length: int = 1 << 31
     times: int = 1  # 2: both mates tell of both ends of their fragment (legacy double count)
+
+    @property
+    def limits_length(self) -> bool:
+        """Whether fragments can be too long."""
+        return self.max_length < 1 << 31
 
 
 class DamagedRecord(ValueError):
@@ -90,6 +96,11 @@ class Barcodes:
     place : str
         Where a read has its barcode: a tag's two letters, or "name" for the read's name up to its
         first colon.
+
+    Attributes
+    ----------
+    seen : uint8, shape (n,)
+        1 for barcodes that a kept read had, in the order of `group_of`.
     """
 
     def __init__(self, group_of: dict[str, int], place: str = "CB") -> None:
@@ -100,6 +111,7 @@ class Barcodes:
         self.starts = self.starts.astype(np.int64)
         self.slots = np.full(1 << (2 * len(names)).bit_length(), -1, np.int32)
         self.group_of = np.fromiter(group_of.values(), np.int32, len(names))
+        self.seen = np.zeros(len(names), np.uint8)
         cpu.fill_slots(self.arena, self.starts, self.slots)
 
 
@@ -180,7 +192,7 @@ class CutParser:
             data, self.contig_start, self._wanted, rules.fragments, rules.min_mapq,
             rules.dropped_flags, rules.min_length, rules.max_length, rules.times, *known.tag,
             known.arena, known.starts, known.slots if self._has_groups else known.slots[:0],
-            known.group_of, keys, groups, pairs, self.lengths, self._tally, state,
+            known.group_of, known.seen, keys, groups, pairs, self.lengths, self._tally, state,
         )  # fmt: skip
         if state[cpu.PROBLEM] != cpu.SOUND:
             found = PROBLEMS[int(state[cpu.PROBLEM])].format(state[cpu.PROBLEM_VALUE])

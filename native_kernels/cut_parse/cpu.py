@@ -29,9 +29,10 @@ SECONDARY, QC_FAIL, DUPLICATE, SUPPLEMENTARY = 0x100, 0x200, 0x400, 0x800
     N_OTHER_CONTIG,
     N_NO_CIGAR,
     N_NO_GROUP,
+    N_MATE,
     N_FLAGGED,  # duplicates by their flag, dropped or not
     N_TALLIES,
-) = range(15)
+) = range(16)
 
 # What can be wrong with a record, in `state[PROBLEM]`.
 (
@@ -165,6 +166,7 @@ def parse_bam_records(
     starts: I64,
     slots: I32,
     group_of: I32,
+    seen: U8,
     keys: U64,
     groups: I32,
     pairs: U64,
@@ -197,6 +199,8 @@ def parse_bam_records(
         needs a barcode.
     group_of : int32, shape (n_barcodes,)
         Group of each barcode.
+    seen : uint8, shape (n_barcodes,)
+        Set to 1 for barcodes of reads that are kept.
     keys : uint64, shape (n,)
         Ends: ``2 * (contig_start + position) + (1 on the minus strand)``; room for ``2 * times``
         per 36 bytes of data.
@@ -307,17 +311,6 @@ def parse_bam_records(
         if flag & dropped_flags & QC_FAIL:
             tally[N_QC_FAIL] += 1
             continue
-        if flag & DUPLICATE:
-            tally[N_FLAGGED] += 1
-            if dropped_flags & DUPLICATE:
-                tally[N_DUPLICATE] += 1
-                continue
-        if mapq < min_mapq:
-            tally[N_LOW_MAPQ] += 1
-            continue
-        if wanted[reference] == 0:
-            tally[N_OTHER_CONTIG] += 1
-            continue
         pair_length = np.int64(
             np.int32(
                 np.uint32(data[r + 28])
@@ -328,6 +321,20 @@ def parse_bam_records(
         )
         proper = flag & PROPER_PAIR != 0 and pair_length != 0
         length = abs(pair_length)
+        if flag & DUPLICATE:
+            tally[N_FLAGGED] += 1
+        if fragments and proper and pair_length < 0:
+            tally[N_MATE] += 1
+            continue
+        if flag & dropped_flags & DUPLICATE:
+            tally[N_DUPLICATE] += 1
+            continue
+        if mapq < min_mapq:
+            tally[N_LOW_MAPQ] += 1
+            continue
+        if wanted[reference] == 0:
+            tally[N_OTHER_CONTIG] += 1
+            continue
         if proper and (length < min_length or length > max_length):
             tally[N_LENGTH] += 1
             continue
@@ -335,8 +342,6 @@ def parse_bam_records(
             if not proper:
                 tally[N_NOT_PROPER] += 1
                 continue
-            if pair_length < 0:
-                continue  # told by its leftmost read
         elif spanned == 0:
             tally[N_NO_CIGAR] += 1
             continue
@@ -364,6 +369,7 @@ def parse_bam_records(
                 tally[N_NO_GROUP] += 1
                 continue
             group = group_of[barcode]
+            seen[barcode] = 1
         first = contig_start[reference]
         tally[N_KEPT] += 1
         if whole:
