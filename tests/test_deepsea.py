@@ -1,11 +1,16 @@
 """Data sets from arrays of others: DeepSEA's files, written here in their formats, and ImmGen's."""
 
+import inspect
+
 import h5py
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from scipy.io import savemat
 
 from kmerengine import Dataset, InputError, dataset_from_arrays, dataset_from_deepsea
+from kmerengine.cli import main
+from kmerengine.cli.deepsea import command
 from kmerengine.one_hot import codes_of_one_hot
 from kmerengine.quantiles import quantile_normalise
 
@@ -93,6 +98,33 @@ def test_labels_by_name_and_every_row(files, tmp_path):
     assert made.labels.tolist() == labels[:, [3, 0]].tolist()
     every = dataset_from_deepsea(files, output=tmp_path / "e", width=20, require_label=False)
     assert every.labels.tolist() == labels.tolist()
+
+
+def test_the_command_is_the_function(files, tmp_path):
+    (tmp_path / "names.txt").write_text("CTCF\nGABPA\nSP1\nSRF\nYY1\n")
+    given = " ".join(f"{split}={path}" for split, path in files.items())
+    result = CliRunner().invoke(
+        main, f"deepsea {given} -o {tmp_path}/d --columns SRF,0 --names {tmp_path}/names.txt "
+        "--width 20",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    made, again = Dataset.open(tmp_path / "d"), tmp_path / "e"
+    expected = dataset_from_deepsea(files, output=again, columns=[3, 0], width=20)
+    assert made.label_names == ("SRF", "CTCF")
+    assert made.labels.tolist() == expected.labels.tolist()
+    assert made.sequence.tolist() == expected.sequence.tolist()
+    assert f"kept    {len(made):>12,}" in result.stderr
+    for wrong in ("train", "train=a train=b", "train="):
+        result = CliRunner().invoke(main, f"deepsea {wrong} -o {tmp_path}/f")
+        assert result.exit_code == 1
+        assert "expected each split once" in result.stderr
+
+
+def test_the_command_has_the_functions_defaults():
+    parameters = inspect.signature(dataset_from_deepsea).parameters
+    given = command.make_context("deepsea", ["train=x", "-o", "d"]).params
+    for name in parameters.keys() - {"files", "output"}:
+        assert given[name] == parameters[name].default, name
 
 
 @pytest.mark.parametrize("order", ["ACGT", "AGCT", "ATCG", "TGCA"])

@@ -13,6 +13,7 @@ COMMANDS = {
     "count": "Count gapped k-mers per region, per record, or in total.",
     "cuts": "Count Tn5 cut sites per base, strand and sample.",
     "dataset": "Join regions, genome, cuts and labels into a training data set.",
+    "deepsea": "Make a training data set of DeepSEA's files.",
     "profiles": "Cut out regions x samples x bp of cut sites.",
     "qc": "Measure the quality of ATAC-seq samples.",
     "sample": "Choose negatives that match positives.",

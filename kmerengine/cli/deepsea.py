@@ -1,0 +1,70 @@
+"""`kmerengine deepsea`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kmerengine.cli._options import PATH, force, quiet
+
+
+@click.command("deepsea")
+@click.argument("files", nargs=-1, required=True, metavar="SPLIT=FILE...")
+@click.option("-o", "--output", type=PATH, required=True, help="A folder.")
+@click.option(
+    "--columns",
+    metavar="A,B,...",
+    help="Labels to keep: 0-based columns, or names with --names.  [default: all]",
+)
+@click.option("--names", type=PATH, help="Text file with the name of every label, one in a line.")
+@click.option(
+    "--width", type=int, default=200, show_default=True, metavar="BP", help="Around the middle."
+)
+@click.option("--alphabet", default="AGCT", show_default=True, help="Order of the channels.")
+@click.option(
+    "--require-label/--every-sequence",
+    default=True,
+    show_default=True,
+    help="Leave out sequences without any of the labels.",
+)
+@force
+@quiet
+def command(
+    files: tuple[str, ...],
+    output: Path,
+    *,
+    columns: str | None,
+    names: Path | None,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Make a training data set of DeepSEA's files, such as train=train.mat test=test.mat."""
+    from kmerengine import dataset_from_deepsea
+    from kmerengine.errors import InputError
+    from kmerengine.io.text import text_blocks
+
+    by_split = dict(each.partition("=")[::2] for each in files)
+    if len(by_split) != len(files) or not all(by_split.values()):
+        raise InputError(
+            f"files: found {' '.join(files)}, expected each split once, such as train=train.mat"
+        )
+    listed = None
+    if names is not None:
+        listed = "".join(text for _, text in text_blocks(names, "a list of names")).splitlines()
+    wanted = None if columns is None else columns.split(",")
+    made = dataset_from_deepsea(
+        by_split,
+        output=output,
+        columns=None if wanted is None else [int(c) if c.isdecimal() else c for c in wanted],
+        names=listed,
+        **options,
+    )
+    for warning in made.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    if not quiet:
+        click.echo(f"sequences {made.provenance['regions']:>12,}", err=True)
+        click.echo(f"  kept    {len(made):>12,}", err=True)
+        for split, n in made.provenance["splits"].items():
+            click.echo(f"    {split:<10}{n:>8,}", err=True)
+        for reason, n in made.provenance["skipped"].items():
+            click.echo(f"  skipped {n:>12,}  {reason}", err=True)
