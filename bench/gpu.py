@@ -20,7 +20,7 @@ from typing import Any
 
 from bench.machine import ROOT, describe_commit, package_version
 
-SECONDS = 450  # no benchmark starts later than this
+SECONDS = 420  # no benchmark starts later than this
 TEST_FILES = ["dilated_conv", "multinomial_nll", "kmer_count", "cut_profile"]
 TEST_PROCESSES = 6  # most of the time goes to compiling
 PACKAGES = ("torch", "triton", "cupy-cuda13x", "cupy-cuda12x", "numpy", "numba")
@@ -90,7 +90,8 @@ def measure(work: Work, *, graph: bool = False) -> tuple[float, float, float]:
         with torch.cuda.graph(captured):
             work()
         work = captured.replay
-    times = do_bench(work, warmup=20, rep=120, return_mode="all")
+    times = do_bench(work, warmup=50, rep=300, return_mode="all")
+    times = times if len(times) > 1 else times * 2
     low, middle, high = statistics.quantiles(times, n=10)[1::3]
     return low / 1e3, middle / 1e3, high / 1e3
 
@@ -334,14 +335,16 @@ def main() -> int:
         print(f"make gpu: {reason}; nothing was run", file=sys.stderr)
         return 1
     began = time.monotonic()
+    errors = subprocess.Popen(
+        [sys.executable, "-m", "bench.kernel_errors"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
     passed = options.no_tests or run_tests()
+    table, _ = errors.communicate()  # before anything is timed
+    passed = passed and errors.returncode == 0
     print("| case | by | us (p20-p80) | rate | of floor | time / ours |\n|---|---|---|---|---|---|")
     rows = benchmark(began)
-    from bench import kernel_errors
-
-    table = list(kernel_errors.lines("cuda"))
-    print(*table, sep="\n")
-    result = {**describe(), "tests_passed": passed, "rows": rows, "errors": table}
+    print(table)
+    result = {**describe(), "passed": passed, "rows": rows, "errors": table.splitlines()}
     stamp = result["date"].replace(":", "").replace("+0000", "Z")
     path = ROOT / "bench" / "results" / f"gpu-{stamp}.json"
     path.parent.mkdir(parents=True, exist_ok=True)

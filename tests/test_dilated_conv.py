@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional
-from triton_device import ON_EVERY_DEVICE, ON_THE_CPU, interpreter, spread  # noqa: F401
+from triton_device import LARGE, ON_EVERY_DEVICE, ON_THE_CPU, interpreter, spread  # noqa: F401
 
 import native_kernels.dilated_conv as op
 from native_kernels.dilated_conv import (
@@ -302,6 +302,7 @@ class OnlyTheLast:
         return launch
 
 
+@LARGE
 @pytest.mark.gpu
 def test_more_than_2_to_the_31_elements():
     x = torch.randn(34_000, 1000, 64, dtype=torch.bfloat16, device="cuda").requires_grad_()

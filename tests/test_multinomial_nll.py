@@ -8,7 +8,7 @@ import pytest
 import scipy.special
 import scipy.stats
 import torch
-from triton_device import ON_EVERY_DEVICE, ON_THE_CPU, interpreter, spread  # noqa: F401
+from triton_device import LARGE, ON_EVERY_DEVICE, ON_THE_CPU, interpreter, spread  # noqa: F401
 
 import native_kernels.multinomial_nll as op
 from native_kernels.multinomial_nll import (
@@ -349,6 +349,7 @@ def test_offsets_beyond_32_bits(axis):
     torch.testing.assert_close(slope, exact_slope)
 
 
+@LARGE
 @pytest.mark.gpu
 def test_more_than_2_to_the_31_elements():
     logits = torch.randn(9000, 250_000, dtype=torch.float16, device="cuda")[:, None]

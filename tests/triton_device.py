@@ -34,6 +34,10 @@ if INTERPRETED:
 
 DEVICES = [pytest.param("cpu", id="interpreter"), *DEVICES]
 ON_THE_CPU = pytest.mark.skipif(not INTERPRETED, reason="address space without memory: CPU only")
+LARGE = pytest.mark.skipif(
+    torch.cuda.is_available() and torch.cuda.get_device_properties(0).total_memory < 40e9,
+    reason="needs 40 GB of device memory",
+)
 ON_EVERY_DEVICE = pytest.mark.parametrize("device", DEVICES)
 
 
