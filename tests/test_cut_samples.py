@@ -610,3 +610,21 @@ def test_a_confident_unknown_shift_names_the_way_out(tmp_path: Path, data: Path)
         genome=yeast / "sacCer3.fa.gz",
     )  # fmt: skip
     assert "give --input-shift none --shift -1/+0" in track.provenance["reads"]["m"]["note"]
+
+
+def test_offsets_do_not_depend_on_the_stretches_they_are_counted_by(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neighbours that share 9 bp, some of them across the border of two stretches."""
+    rng = np.random.default_rng(3)
+    rows = []
+    for cut in np.sort(rng.choice(90_000, 1_500, replace=False)).tolist():
+        rows += [f"chr1\t{cut + 100}\t{cut + 100 + 60}\n", f"chr1\t{cut + 9}\t{cut + 109}\n"]
+    (tmp_path / "f.bedpe").write_text("".join(rows))
+    notes = set()
+    for piece in (1 << 20, 40):
+        monkeypatch.setattr("kmerengine.cut_samples.PIECE", piece)
+        track = kmerengine.cuts([tmp_path / "f.bedpe"], output=tmp_path / "f.parquet", force=True)
+        notes.add(track.provenance["reads"]["f"]["note"])
+    (note,) = notes
+    assert "not shifted" in note
