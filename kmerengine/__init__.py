@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from kmerengine._lazy import lazily
 
 if TYPE_CHECKING:
-    from kmerengine._array_dataset import dataset_from_arrays, dataset_from_deepsea
+    from kmerengine._array_dataset import dataset_from_arrays, deepsea
     from kmerengine._count import count, count_sequences
     from kmerengine._cuts import cuts
     from kmerengine._dataset import dataset
@@ -52,7 +52,7 @@ __all__ = [
     "cuts",
     "dataset",
     "dataset_from_arrays",
-    "dataset_from_deepsea",
+    "deepsea",
     "profiles",
     "qc",
     "read_fimo",
@@ -90,7 +90,7 @@ __getattr__ = lazily(
         "cuts": "kmerengine._cuts",
         "dataset": "kmerengine._dataset",
         "dataset_from_arrays": "kmerengine._array_dataset",
-        "dataset_from_deepsea": "kmerengine._array_dataset",
+        "deepsea": "kmerengine._array_dataset",
         "profiles": "kmerengine._profiles",
         "qc": "kmerengine._qc",
         "read_fimo": "kmerengine.io.fimo",

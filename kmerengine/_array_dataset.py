@@ -23,7 +23,7 @@ from kmerengine.splits import SPLITS, check_splits
 Codes = npt.NDArray[np.uint8]
 
 
-def dataset_from_deepsea(
+def deepsea(
     files: Mapping[str, str | Path],
     *,
     output: str | Path,
@@ -90,7 +90,7 @@ def dataset_from_deepsea(
     parameters = {"columns": list(columns) if columns is not None else None, "width": width,
                   "alphabet": alphabet, "require_label": require_label}  # fmt: skip
     inputs = {split: schemas.digest(path) for split, path in paths.items()}
-    document = schemas.provenance("dataset_from_deepsea", inputs, parameters)
+    document = schemas.provenance("deepsea", inputs, parameters)
     document |= {"regions": n_read, "skipped": {NO_LABEL: n_left_out} if n_left_out else {}}
     with atomic(output, force=force, folder=NAMES) as folder:
         arrays = {"sequence": _write_codes(folder, codes, width)}

@@ -1,7 +1,6 @@
 """`kmerengine dataset` against letters of a string, a dict of cuts and slow overlap counting."""
 
 import hashlib
-import inspect
 import json
 import time
 from pathlib import Path
@@ -16,7 +15,6 @@ from click.testing import CliRunner
 import kmerengine
 from kmerengine import schemas
 from kmerengine.cli import main
-from kmerengine.cli.dataset import command
 from kmerengine.errors import InputError
 from kmerengine.io.arrays import map_array
 from kmerengine.io.bigwig import write_bigwig
@@ -332,14 +330,6 @@ def test_splits_and_classes_are_counted_and_said(files, tmp_path):
     assert frame["labels"].to_list() == made.labels.tolist()
     with pytest.raises(InputError, match="expected one of train, validation, test"):
         made.split("valid")
-
-
-def test_the_command_has_the_librarys_defaults():
-    defaults = {k: v.default for k, v in inspect.signature(kmerengine.dataset).parameters.items()}
-    given = command.make_context("dataset", ["peaks.bed", "-o", "d", "--genome", "g.fa"]).params
-    shared = given.keys() & defaults.keys() - {"regions", "output", "genome"}
-    assert shared >= defaults.keys() - {"regions", "output", "genome", "vocabulary", "progress"}
-    assert {name: given[name] for name in shared} == {name: defaults[name] for name in shared}
 
 
 def test_arguments_that_do_not_fit_are_refused_and_leave_nothing(files, tmp_path):

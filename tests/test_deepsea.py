@@ -1,16 +1,13 @@
 """Data sets from arrays of others: DeepSEA's files, written here in their formats, and ImmGen's."""
 
-import inspect
-
 import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from scipy.io import savemat
 
-from kmerengine import Dataset, InputError, dataset_from_arrays, dataset_from_deepsea
+from kmerengine import Dataset, InputError, dataset_from_arrays, deepsea
 from kmerengine.cli import main
-from kmerengine.cli.deepsea import command
 from kmerengine.one_hot import codes_of_one_hot
 from kmerengine.quantiles import quantile_normalise
 
@@ -70,7 +67,7 @@ def expected(columns, width):
 @pytest.mark.parametrize("width", [20, 60, 7])
 def test_deepseas_files(files, tmp_path, columns, width, monkeypatch):
     monkeypatch.setattr("kmerengine.io.deepsea.BLOCK_ROWS", 16)
-    made = dataset_from_deepsea(files, output=tmp_path / "d", columns=columns, width=width)
+    made = deepsea(files, output=tmp_path / "d", columns=columns, width=width)
     rows = expected(columns, width)
     assert [text(codes) for codes in made.sequence] == [row[2] for row in rows]
     assert made.labels.tolist() == [row[3] for row in rows]
@@ -88,7 +85,7 @@ def test_deepseas_files(files, tmp_path, columns, width, monkeypatch):
 
 def test_labels_by_name_and_every_row(files, tmp_path):
     names = ["CTCF", "GABPA", "SP1", "SRF", "YY1"]
-    made = dataset_from_deepsea(
+    made = deepsea(
         files, output=tmp_path / "d", columns=["SRF", 0], names=names, width=20,
         require_label=False,
     )  # fmt: skip
@@ -96,7 +93,7 @@ def test_labels_by_name_and_every_row(files, tmp_path):
     assert len(made) == sum(SIZES.values())
     labels = np.concatenate([letters_and_labels(split)[1] for split in SIZES])
     assert made.labels.tolist() == labels[:, [3, 0]].tolist()
-    every = dataset_from_deepsea(files, output=tmp_path / "e", width=20, require_label=False)
+    every = deepsea(files, output=tmp_path / "e", width=20, require_label=False)
     assert every.labels.tolist() == labels.tolist()
 
 
@@ -109,7 +106,7 @@ def test_the_command_is_the_function(files, tmp_path):
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     made, again = Dataset.open(tmp_path / "d"), tmp_path / "e"
-    expected = dataset_from_deepsea(files, output=again, columns=[3, 0], width=20)
+    expected = deepsea(files, output=again, columns=[3, 0], width=20)
     assert made.label_names == ("SRF", "CTCF")
     assert made.labels.tolist() == expected.labels.tolist()
     assert made.sequence.tolist() == expected.sequence.tolist()
@@ -120,21 +117,14 @@ def test_the_command_is_the_function(files, tmp_path):
         assert "expected each split once" in result.stderr
 
 
-def test_the_command_has_the_functions_defaults():
-    parameters = inspect.signature(dataset_from_deepsea).parameters
-    given = command.make_context("deepsea", ["train=x", "-o", "d"]).params
-    for name in parameters.keys() - {"files", "output"}:
-        assert given[name] == parameters[name].default, name
-
-
 @pytest.mark.parametrize("order", ["ACGT", "AGCT", "ATCG", "TGCA"])
 def test_the_order_of_channels_is_named(tmp_path, order):
     path = write(tmp_path / "x.npz", "test", order)
-    made = dataset_from_deepsea({"test": path}, output=tmp_path / "d", alphabet=order, width=BP,
+    made = deepsea({"test": path}, output=tmp_path / "d", alphabet=order, width=BP,
                                 require_label=False)  # fmt: skip
     assert [text(codes) for codes in made.sequence] == letters_and_labels("test")[0]
     if order != "AGCT":
-        other = dataset_from_deepsea({"test": path}, output=tmp_path / "o", width=BP,
+        other = deepsea({"test": path}, output=tmp_path / "o", width=BP,
                                      require_label=False)  # fmt: skip
         assert other.sequence.tolist() != made.sequence.tolist()
 
@@ -168,7 +158,7 @@ def truncated(path):
 def test_files_that_are_not_deepseas(files, tmp_path, split, damage, message):
     damage(files[split])
     with pytest.raises(InputError, match=message):
-        dataset_from_deepsea(files, output=tmp_path / "d", width=5, require_label=False)
+        deepsea(files, output=tmp_path / "d", width=5, require_label=False)
     assert not (tmp_path / "d").exists()
 
 
@@ -176,7 +166,7 @@ def test_files_that_are_not_deepseas(files, tmp_path, split, damage, message):
 def test_truncated_files(files, tmp_path, split):
     truncated(files[split])
     with pytest.raises(InputError, match="cannot be read"):
-        dataset_from_deepsea(files, output=tmp_path / "d", width=20)
+        deepsea(files, output=tmp_path / "d", width=20)
 
 
 @pytest.mark.parametrize(
@@ -194,15 +184,15 @@ def test_truncated_files(files, tmp_path, split):
 )
 def test_options_that_do_not_fit(files, tmp_path, options, message):
     with pytest.raises(InputError, match=message):
-        dataset_from_deepsea(files, output=tmp_path / "d", **({"width": 20} | options))
+        deepsea(files, output=tmp_path / "d", **({"width": 20} | options))
     with pytest.raises(InputError, match="found \\['valid'\\], expected some of train"):
-        dataset_from_deepsea({"valid": files["test"]}, output=tmp_path / "d")
+        deepsea({"valid": files["test"]}, output=tmp_path / "d")
 
 
 def test_pickles_are_not_opened(tmp_path):
     np.savez(tmp_path / "x.npz", x=np.array([{"a": 1}], object), y=np.zeros((1, 2)))
     with pytest.raises(InputError, match="cannot be read"):
-        dataset_from_deepsea({"test": tmp_path / "x.npz"}, output=tmp_path / "d")
+        deepsea({"test": tmp_path / "x.npz"}, output=tmp_path / "d")
     np.save(tmp_path / "x.npy", np.array([{"a": 1}], object), allow_pickle=True)
     with pytest.raises(InputError, match="cannot be read as an array"):
         dataset_from_arrays({"test": tmp_path / "x.npy"}, output=tmp_path / "d")

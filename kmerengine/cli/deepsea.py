@@ -39,7 +39,7 @@ def command(
     **options: Any,
 ) -> None:
     """Make a training data set of DeepSEA's files, such as train=train.mat test=test.mat."""
-    from kmerengine import dataset_from_deepsea
+    from kmerengine import deepsea
     from kmerengine.errors import InputError
     from kmerengine.io.text import text_blocks
 
@@ -52,7 +52,7 @@ def command(
     if names is not None:
         listed = "".join(text for _, text in text_blocks(names, "a list of names")).splitlines()
     wanted = None if columns is None else columns.split(",")
-    made = dataset_from_deepsea(
+    made = deepsea(
         by_split,
         output=output,
         columns=None if wanted is None else [int(c) if c.isdecimal() else c for c in wanted],
