@@ -105,7 +105,7 @@ def _normal(z_ptr, mean_ptr, scale_ptr, shift_ptr, at, inside, c, in_c):
     return off, off * scale[None, :] + shift[None, :], scale
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows"])
 def _forward_kernel(
     z_ptr,
     mean_ptr,
@@ -132,7 +132,7 @@ def _forward_kernel(
     tl.store(y_ptr + at, y.to(y_ptr.dtype.element_ty), mask=inside)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows", "span"])
 def _backward_kernel(
     dy_ptr,
     z_ptr,
@@ -168,7 +168,7 @@ def _backward_kernel(
     tl.store(to + C, sum_off, mask=in_c)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows"])
 def _add_kernel(
     dz_ptr,
     z_ptr,
