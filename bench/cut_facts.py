@@ -5,6 +5,7 @@ the sum of (row + 1) (column + 1) count.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from pyarrow import csv
 from bench.data import WORK
 from bench.harness import Facts
 from bench.reads import PairedReads
+from kmerengine.cut_profiles.profile_set import Profiles
 
 WIDTH = 1_000  # bp of a profile, the default
 ALL, PLUS, MINUS = "", "plus ", "minus "
@@ -135,7 +137,11 @@ def observe_bedgraph(path: Path) -> Facts:
 
 def observe_profiles(folder: Path) -> Facts:
     """What `kmerengine profiles` wrote, of one sample and both strands together."""
-    counts = np.load(folder / "counts.npy", mmap_mode="r", allow_pickle=False)
+    return profile_facts(Profiles.open(folder).counts())
+
+
+def profile_facts(counts: npt.NDArray[Any]) -> Facts:
+    """Of counts, regions x 1 x bp."""
     total = checksum = 0
     columns = np.arange(1, WIDTH + 1)
     for first in range(0, len(counts), 5_000):

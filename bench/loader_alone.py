@@ -19,7 +19,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from bench.data import WORK
 from kmerengine import Dataset, schemas
-from kmerengine.dataset_write import Examples, Stored, write_examples
+from kmerengine.datasets.write import Examples, Stored, write_examples
 from kmerengine.io.arrays import write_array
 from kmerengine.regions import Regions
 from modelkit.data import Loader

@@ -26,7 +26,7 @@ from bench.harness import Case, Facts, Provider
 from bench.machine import ROOT, package_version
 from kmerengine import Motif, read_motifs, write_meme
 from kmerengine.io.fasta import Genome as Fasta
-from kmerengine.motif_scores import MotifScores
+from kmerengine.motifs.scores import MotifScores
 
 P = 1e-4
 P_ROUNDED = 1.2e-4  # memelite rounds scores to 0.01 bits: it is asked for a little more

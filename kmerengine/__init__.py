@@ -5,35 +5,35 @@ from typing import TYPE_CHECKING
 from kmerengine._lazy import lazily
 
 if TYPE_CHECKING:
-    from kmerengine._array_dataset import dataset_from_arrays, deepsea
-    from kmerengine._count import count, count_sequences
-    from kmerengine._cuts import cuts
-    from kmerengine._dataset import dataset
-    from kmerengine._profiles import profiles
-    from kmerengine._qc import QualityReport, qc
-    from kmerengine._sample_sites import sample_sites
-    from kmerengine._sample_windows import sample_windows
-    from kmerengine._scan import scan
-    from kmerengine._vocab import vocab
-    from kmerengine.counts import KmerCounts
-    from kmerengine.cut_signal import SignalFiles
-    from kmerengine.cut_track import CutTrack
-    from kmerengine.dataset_folder import Dataset
+    from kmerengine.cut_profiles.profiles import profiles
+    from kmerengine.cut_sites.cuts import cuts
+    from kmerengine.cut_sites.signal import SignalFiles
+    from kmerengine.cut_sites.track import CutTrack
+    from kmerengine.datasets.dataset import dataset
+    from kmerengine.datasets.folder import Dataset
+    from kmerengine.datasets.from_arrays import dataset_from_arrays, deepsea
     from kmerengine.errors import InputError
     from kmerengine.io.bindvae import read_id_lists, read_vocabulary
     from kmerengine.io.fimo import read_fimo
     from kmerengine.io.meme import write_meme
     from kmerengine.io.motif_files import read_motifs
-    from kmerengine.motif_hits import MotifHits
-    from kmerengine.motifs import Motif
+    from kmerengine.kmers.count import count, count_sequences
+    from kmerengine.kmers.counts import KmerCounts
+    from kmerengine.kmers.total_counts import KmerTotals
+    from kmerengine.kmers.vocab import vocab
+    from kmerengine.kmers.vocabulary import Vocabulary
+    from kmerengine.motifs.hits import MotifHits
+    from kmerengine.motifs.motif import Motif
+    from kmerengine.motifs.scan import scan
+    from kmerengine.quality.qc import QualityReport, qc
     from kmerengine.sampling.output import Sample
+    from kmerengine.sampling.sites import sample_sites
+    from kmerengine.sampling.windows import sample_windows
     from kmerengine.simulators.atac import simulate_atac
     from kmerengine.simulators.gata_tal import simulate_gata_tal
     from kmerengine.simulators.kmers import simulate_kmers
     from kmerengine.simulators.koo import simulate_koo
     from kmerengine.simulators.peaks import simulate_peaks
-    from kmerengine.total_counts import KmerTotals
-    from kmerengine.vocabulary import Vocabulary
 
 __all__ = [
     "CutTrack",
@@ -74,38 +74,38 @@ __all__ = [
 __getattr__ = lazily(
     __name__,
     {
-        "CutTrack": "kmerengine.cut_track",
-        "Dataset": "kmerengine.dataset_folder",
+        "CutTrack": "kmerengine.cut_sites.track",
+        "Dataset": "kmerengine.datasets.folder",
         "InputError": "kmerengine.errors",
-        "KmerCounts": "kmerengine.counts",
-        "KmerTotals": "kmerengine.total_counts",
-        "Motif": "kmerengine.motifs",
-        "MotifHits": "kmerengine.motif_hits",
-        "QualityReport": "kmerengine._qc",
+        "KmerCounts": "kmerengine.kmers.counts",
+        "KmerTotals": "kmerengine.kmers.total_counts",
+        "Motif": "kmerengine.motifs.motif",
+        "MotifHits": "kmerengine.motifs.hits",
+        "QualityReport": "kmerengine.quality.qc",
         "Sample": "kmerengine.sampling.output",
-        "SignalFiles": "kmerengine.cut_signal",
-        "Vocabulary": "kmerengine.vocabulary",
-        "count": "kmerengine._count",
-        "count_sequences": "kmerengine._count",
-        "cuts": "kmerengine._cuts",
-        "dataset": "kmerengine._dataset",
-        "dataset_from_arrays": "kmerengine._array_dataset",
-        "deepsea": "kmerengine._array_dataset",
-        "profiles": "kmerengine._profiles",
-        "qc": "kmerengine._qc",
+        "SignalFiles": "kmerengine.cut_sites.signal",
+        "Vocabulary": "kmerengine.kmers.vocabulary",
+        "count": "kmerengine.kmers.count",
+        "count_sequences": "kmerengine.kmers.count",
+        "cuts": "kmerengine.cut_sites.cuts",
+        "dataset": "kmerengine.datasets.dataset",
+        "dataset_from_arrays": "kmerengine.datasets.from_arrays",
+        "deepsea": "kmerengine.datasets.from_arrays",
+        "profiles": "kmerengine.cut_profiles.profiles",
+        "qc": "kmerengine.quality.qc",
         "read_fimo": "kmerengine.io.fimo",
         "read_id_lists": "kmerengine.io.bindvae",
         "read_motifs": "kmerengine.io.motif_files",
         "read_vocabulary": "kmerengine.io.bindvae",
-        "sample_sites": "kmerengine._sample_sites",
-        "sample_windows": "kmerengine._sample_windows",
-        "scan": "kmerengine._scan",
+        "sample_sites": "kmerengine.sampling.sites",
+        "sample_windows": "kmerengine.sampling.windows",
+        "scan": "kmerengine.motifs.scan",
         "simulate_atac": "kmerengine.simulators.atac",
         "simulate_gata_tal": "kmerengine.simulators.gata_tal",
         "simulate_kmers": "kmerengine.simulators.kmers",
         "simulate_koo": "kmerengine.simulators.koo",
         "simulate_peaks": "kmerengine.simulators.peaks",
-        "vocab": "kmerengine._vocab",
+        "vocab": "kmerengine.kmers.vocab",
         "write_meme": "kmerengine.io.meme",
     },
 )

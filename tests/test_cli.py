@@ -416,7 +416,7 @@ def test_sizes(value, size, monkeypatch):
         seen.update(options)
         raise kmerengine.InputError("stop")
 
-    monkeypatch.setattr("kmerengine._count.count", count)
+    monkeypatch.setattr("kmerengine.kmers.count.count", count)
     refused(f"count g.fa --memory {value}", "stop")
     assert seen["memory"] == size
 
@@ -432,7 +432,7 @@ def test_what_the_system_refuses_is_one_line(error, words, monkeypatch):
     def count(*_, **__):
         raise error
 
-    monkeypatch.setattr("kmerengine._count.count", count)
+    monkeypatch.setattr("kmerengine.kmers.count.count", count)
     refused("count g.fa", words)
 
 

@@ -14,8 +14,9 @@ from fasta_oracle import parse, wrap, write
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kmerengine import KmerCounts, Vocabulary, count, count_sequences, rows
+from kmerengine import KmerCounts, Vocabulary, count, count_sequences
 from kmerengine.io.bindvae import read_id_lists
+from kmerengine.kmers import rows
 
 # name: vocabulary, masks that it reads (closed under reversal where strands are merged)
 VOCABULARIES = {

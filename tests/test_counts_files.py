@@ -59,8 +59,8 @@ def inputs(tmp_path_factory) -> tuple[Path, Path]:
 @pytest.fixture(autouse=True)
 def few_rows(monkeypatch):
     """Row groups of 7 rows, parts of 2 row groups."""
-    monkeypatch.setattr("kmerengine.rows.BATCH_ROWS", 7)
-    monkeypatch.setattr("kmerengine.rows.PART_BATCHES", 2)
+    monkeypatch.setattr("kmerengine.kmers.rows.BATCH_ROWS", 7)
+    monkeypatch.setattr("kmerengine.kmers.rows.PART_BATCHES", 2)
 
 
 def count(inputs: tuple[Path, Path], output: Path | None = None, **options: Any) -> KmerCounts:

@@ -15,12 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import kmerengine
-from kmerengine import InputError, shifted_cuts
+from kmerengine import InputError
 from kmerengine.cli import main
-from kmerengine.cut_tally import CutTally, TalliedEnds, merge
-from kmerengine.input_shift import Shift
-from kmerengine.shifted_cuts import Part, ShiftedCuts, lost
-from kmerengine.stretches import Stretches
+from kmerengine.cut_sites import shifted as shifted_cuts
+from kmerengine.cut_sites.input_shift import Shift
+from kmerengine.cut_sites.shifted import Part, ShiftedCuts, lost
+from kmerengine.cut_sites.stretches import Stretches
+from kmerengine.cut_sites.tally import CutTally, TalliedEnds, merge
 
 CONTIGS = {"chr1": 5_000, "chr2": 900, "empty": 10}
 LENGTHS = list(CONTIGS.values())
@@ -581,7 +582,7 @@ def test_numbers_that_cannot_be(options: dict[str, object], message: str, tmp_pa
 def test_a_region_may_start_at_the_last_cut_of_a_row_group(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kmerengine.cut_track.ROWS", 4)
+    monkeypatch.setattr("kmerengine.cut_sites.track.ROWS", 4)
     source = write_bam(tmp_path / "a.bam", [Read(start=10 * i) for i in range(10)])
     track = kmerengine.cuts([source], output=tmp_path / "a.parquet")
     for start in range(0, 100):
@@ -623,7 +624,7 @@ def test_offsets_do_not_depend_on_the_stretches_they_are_counted_by(
     (tmp_path / "f.bedpe").write_text("".join(rows))
     notes = set()
     for piece in (1 << 20, 40):
-        monkeypatch.setattr("kmerengine.cut_samples.PIECE", piece)
+        monkeypatch.setattr("kmerengine.cut_sites.samples.PIECE", piece)
         track = kmerengine.cuts([tmp_path / "f.bedpe"], output=tmp_path / "f.parquet", force=True)
         notes.add(track.provenance["reads"]["f"]["note"])
     (note,) = notes

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 import kmerengine
 from kmerengine import InputError
 from kmerengine.cli import main
-from kmerengine.cut_tally import CutTally, TalliedEnds, merge
+from kmerengine.cut_sites.tally import CutTally, TalliedEnds, merge
 
 CONTIGS = {"chr1": 5_000, "chr2": 900, "empty": 10}
 SITES = Counter[tuple[str, int, int]]

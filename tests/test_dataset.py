@@ -15,10 +15,10 @@ from click.testing import CliRunner
 import kmerengine
 from kmerengine import schemas
 from kmerengine.cli import main
+from kmerengine.cut_profiles.quantiles import quantile_normalise
 from kmerengine.errors import InputError
 from kmerengine.io.arrays import map_array
 from kmerengine.io.bigwig import write_bigwig
-from kmerengine.quantiles import quantile_normalise
 
 SIZES = {"chr1": 3000, "chr2": 2000, "chr3": 1500}
 LETTERS = np.random.default_rng(0)
@@ -205,7 +205,7 @@ def test_profiles_on_another_file_system_are_copied(files, tmp_path, monkeypatch
     def refuse(*_):
         raise OSError(18, "Invalid cross-device link")
 
-    monkeypatch.setattr("kmerengine.dataset_arrays.os.link", refuse)
+    monkeypatch.setattr("kmerengine.datasets.arrays.os.link", refuse)
     made = make(files, tmp_path, profiles=tmp_path / "p")
     assert not (made.path / "counts.arrow").samefile(tmp_path / "p" / "counts.arrow")
     again = kmerengine.Dataset.open(made.path)

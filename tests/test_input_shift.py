@@ -5,7 +5,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kmerengine.input_shift import HELD, REACH, WANTED, Shift, choose, offset_histogram, remaining
+from kmerengine.cut_sites.input_shift import (
+    HELD,
+    REACH,
+    WANTED,
+    Shift,
+    choose,
+    offset_histogram,
+    remaining,
+)
 from kmerengine.io.fragments import FragmentFile
 from native_kernels.end_offsets import cpu, end_offsets, reference
 

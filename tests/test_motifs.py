@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from kmerengine import InputError, Motif
-from kmerengine.motif_scores import MotifScores
-from kmerengine.motifs import BASES
+from kmerengine.motifs.motif import BASES
+from kmerengine.motifs.scores import MotifScores
 
 COUNTS = [
     [12, 2, 3, 3],

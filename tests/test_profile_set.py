@@ -13,14 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kmerengine import profile_set as module
-from kmerengine import profile_write, schemas
+from kmerengine import schemas
+from kmerengine.cut_profiles import profile_set as module
+from kmerengine.cut_profiles import profile_write
+from kmerengine.cut_profiles.profile_set import Profiles, centre_start
+from kmerengine.cut_profiles.profile_write import make_profiles, write_profiles
+from kmerengine.cut_profiles.quantiles import quantile_normalise
 from kmerengine.errors import InputError
 from kmerengine.io import arrays
 from kmerengine.io.bed import read_regions
-from kmerengine.profile_set import Profiles, centre_start
-from kmerengine.profile_write import make_profiles, write_profiles
-from kmerengine.quantiles import quantile_normalise
 from kmerengine.regions import Regions, place_regions
 
 CONTIGS = {"chr1": 400, "chr2": 90, "empty": 50}

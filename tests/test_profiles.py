@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 import kmerengine
 from kmerengine.cli import main
-from kmerengine.profile_set import Profiles
+from kmerengine.cut_profiles.profile_set import Profiles
 
 
 @pytest.mark.data

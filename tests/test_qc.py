@@ -14,11 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import kmerengine
-from kmerengine import InputError, aggregate
-from kmerengine.aggregate import LENGTH_BIN, OFFSET_BINS, Aggregate, Anchors, VPlot
+from kmerengine import InputError
 from kmerengine.cli import main
-from kmerengine.qc_figure import draw_figure
-from kmerengine.qc_metrics import SampleQC, library_size
+from kmerengine.quality import aggregate
+from kmerengine.quality.aggregate import LENGTH_BIN, OFFSET_BINS, Aggregate, Anchors, VPlot
+from kmerengine.quality.figure import draw_figure
+from kmerengine.quality.metrics import SampleQC, library_size
 
 CONTIGS = {"chr1": 5_000, "chrM": 900}
 PLACES = st.lists(st.tuples(st.integers(0, 120), st.booleans()), min_size=1, max_size=8)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from kmerengine.cut_profiles.quantiles import quantile_normalise, rescale
 from kmerengine.errors import InputError
-from kmerengine.quantiles import quantile_normalise, rescale
 
 TOTALS = arrays.arrays(
     np.int64,

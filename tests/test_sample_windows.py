@@ -190,7 +190,7 @@ def test_pieces_and_strides_change_nothing_that_is_measured(small, monkeypatch):
     contigs, genome, _, _ = small
     width, stride = 100, 7
     monkeypatch.setattr("kmerengine.sampling.gc_windows._AT_ONCE", 1_000)
-    monkeypatch.setattr("kmerengine.scan_pieces.PIECE_BASES", 4_099)
+    monkeypatch.setattr("kmerengine.motifs.pieces.PIECE_BASES", 4_099)
     line = Line({name: len(text) for name, text in contigs.items()}, width)
     bins = GcBins(0.02)
     blocked = merged(*(line.places(np.array([0]), np.array([at])) for at in (500, 900)))

@@ -14,10 +14,11 @@ import pytest
 from click.testing import CliRunner
 from scipy.stats import false_discovery_control
 
-from kmerengine import InputError, Motif, MotifHits, read_fimo, read_motifs, scan, scan_search
+from kmerengine import InputError, Motif, MotifHits, read_fimo, read_motifs, scan
 from kmerengine.cli import main
 from kmerengine.io.bed import read_regions
-from kmerengine.motif_scores import MotifScores
+from kmerengine.motifs.motif import search as scan_search
+from kmerengine.motifs.scores import MotifScores
 from native_kernels import motif_scan
 
 OTHER = str.maketrans("ACGT", "TGCA")
@@ -424,7 +425,7 @@ def test_pieces_threads_and_compression_do_not_change_a_bit(step, monkeypatch):
     options = {"p": 0.01, "q": 0.5, "sequence": True}
     whole = scan("g.fa", MOTIFS, threads=1, **options)
     monkeypatch.setattr(scan_search, "PIECE_BASES", step)
-    monkeypatch.setattr("kmerengine.scan_pieces.RESIDENT_BASES", 10 * step)
+    monkeypatch.setattr("kmerengine.motifs.pieces.RESIDENT_BASES", 10 * step)
     monkeypatch.setattr(motif_scan, "ROOM", 3)
     for genome, threads in (("g.fa", 1), ("g.fa", 3), ("g.fa.gz", 2)):
         hits = scan(genome, MOTIFS, threads=threads, **options)

@@ -7,10 +7,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kmerengine.input_shift import HELD, Shift
+from kmerengine.cut_sites.input_shift import HELD, Shift
+from kmerengine.cut_sites.sequence_shift import (
+    CLEAR,
+    FLANK,
+    LARGEST,
+    SequenceComposition,
+    rank_shifts,
+)
 from kmerengine.io.fasta import Genome
 from kmerengine.io.fragments import FragmentFile
-from kmerengine.sequence_shift import CLEAR, FLANK, LARGEST, SequenceComposition, rank_shifts
 
 COMPLEMENT = str.maketrans("ACGT", "TGCA")
 PAIRS = [Shift(p, m) for p in range(-12, 13) for m in range(-12, 13)]

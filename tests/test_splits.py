@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kmerengine.datasets.splits import SPLITS, Windows, assign_splits, check_splits
 from kmerengine.errors import InputError
-from kmerengine.splits import SPLITS, Windows, assign_splits, check_splits
 
 NAMES = tuple(f"chr{i}" for i in [*range(1, 23), "X", "Y"])
 

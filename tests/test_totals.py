@@ -11,9 +11,10 @@ from fasta_oracle import parse, wrap, write
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kmerengine import KmerTotals, Vocabulary, count, totals
+from kmerengine import KmerTotals, Vocabulary, count
 from kmerengine.io.code_stream import CodeStream
-from kmerengine.totals import total_words
+from kmerengine.kmers import totals
+from kmerengine.kmers.totals import total_words
 from native_kernels.kmer_count import word_dtype
 
 EVERY_K = [*range(1, 13), 13, 16, 17, 21, 31, 32]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from kmerengine.vocabulary import Vocabulary
+    from kmerengine.kmers.vocabulary import Vocabulary
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -152,7 +152,7 @@ def cut_options(*, groups: bool = True) -> Callable[[F], F]:
 
 def chosen_vocabulary(options: dict[str, Any]) -> "Vocabulary":
     """Take the vocabulary's options out of `options` and make it."""
-    from kmerengine.vocabulary import Vocabulary
+    from kmerengine.kmers.vocabulary import Vocabulary
 
     names = ("k", "max_wildcards", "gkm", "mask", "stranded")
     return Vocabulary.choose(**{name: options.pop(name) for name in names})

@@ -18,8 +18,8 @@ from kmerengine.cli._options import (
 )
 
 if TYPE_CHECKING:
-    from kmerengine.counts import KmerCounts
-    from kmerengine.total_counts import KmerTotals
+    from kmerengine.kmers.counts import KmerCounts
+    from kmerengine.kmers.total_counts import KmerTotals
 
 PATH = click.Path(path_type=Path)
 KNOWN_SUFFIXES = {

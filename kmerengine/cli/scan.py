@@ -12,7 +12,7 @@ from kmerengine.cli._options import force, json_summary, quiet
 from kmerengine.cli.count import KNOWN_SUFFIXES
 
 if TYPE_CHECKING:
-    from kmerengine.motif_hits import MotifHits
+    from kmerengine.motifs.hits import MotifHits
 
 PATH = click.Path(path_type=Path)
 

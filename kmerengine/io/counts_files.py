@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from kmerengine import schemas
 from kmerengine.errors import InputError
-from kmerengine.vocabulary import Vocabulary
-from kmerengine.words import packed
+from kmerengine.kmers.vocabulary import Vocabulary
+from kmerengine.kmers.words import packed
 
 if TYPE_CHECKING:
     import anndata

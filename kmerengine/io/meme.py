@@ -19,7 +19,7 @@ from kmerengine.io.motif_text import (
     refuse,
     shown,
 )
-from kmerengine.motifs import BASES, UNIFORM, Motif
+from kmerengine.motifs.motif import BASES, UNIFORM, Motif
 
 _MOTIF = re.compile(r"MOTIF\s+(\S+)(?:[ \t]+(?!\S+\s*=)(\S+))?")
 _MATRIX = re.compile(r"(letter-probability|log-odds) matrix\s*:(.*)", re.IGNORECASE)

@@ -10,7 +10,7 @@ from kmerengine.io.jaspar import parse_hocomoco, parse_jaspar, tell_apart
 from kmerengine.io.meme import parse_meme
 from kmerengine.io.text import text_blocks
 from kmerengine.io.transfac import parse_transfac
-from kmerengine.motifs import Motif
+from kmerengine.motifs.motif import Motif
 
 Format = Literal["meme", "jaspar", "transfac", "hocomoco"]
 

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from kmerengine.errors import InputError
-from kmerengine.motifs import Motif
+from kmerengine.motifs.motif import Motif
 
 SUM_TOLERANCE = 0.1  # of probabilities, as in the MEME Suite; within it they are renormalised
 

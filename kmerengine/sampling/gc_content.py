@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from kmerengine.errors import InputError
 from kmerengine.io.fasta import Genome
+from kmerengine.motifs.pieces import Pieces
 from kmerengine.parallel import in_order
-from kmerengine.scan_pieces import Pieces
 from native_kernels.gc_windows import gc_windows
 
 Ints = npt.NDArray[np.int64]

@@ -15,7 +15,7 @@ from kmerengine.io.hits_bed import COLUMNS
 from kmerengine.io.motif_text import is_number, refuse, shown
 from kmerengine.io.tables import TableReader
 from kmerengine.io.text import text_blocks
-from kmerengine.motif_hits import MotifHits
+from kmerengine.motifs.hits import MotifHits
 
 _ANY = "motif instances: Parquet or BED of kmerengine scan, or FIMO's table"
 _BED_HEADER = "#chrom\tstart\tend\tmotif\tscore\tstrand\tp"

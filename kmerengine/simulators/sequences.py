@@ -14,7 +14,7 @@ from kmerengine import schemas
 from kmerengine.errors import InputError
 from kmerengine.io.motif_files import read_motifs
 from kmerengine.io.tables import table_writer
-from kmerengine.motifs import Motif
+from kmerengine.motifs.motif import Motif
 
 Codes = npt.NDArray[np.uint8]
 Matrix = npt.NDArray[np.float64]

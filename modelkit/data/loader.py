@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from kmerengine.dataset_folder import Dataset
+from kmerengine.datasets.folder import Dataset
 from kmerengine.errors import InputError
 from modelkit.data.buffers import BITS, Batch, Buffer, Encoding, Shape
 from modelkit.data.draws import Purpose, draw, order

@@ -1,0 +1,1 @@
+"""Cuts of regions, base by base, and their totals across samples."""

@@ -1,0 +1,1 @@
+"""Tn5 cut sites: from reads to cuts per base, strand and sample."""

@@ -1,0 +1,1 @@
+"""Gapped k-mers: vocabularies, counting, and counts on disk."""

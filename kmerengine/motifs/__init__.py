@@ -1,0 +1,1 @@
+"""Motifs, and where they occur."""
