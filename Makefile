@@ -23,6 +23,8 @@ bench: $(VENV)/bench.stamp
 	$(BIN)/python -m bench.count
 	$(BIN)/python -m bench.cuts
 	$(BIN)/python -m bench.scan
+	$(BIN)/python -m bench.sample
+	$(BIN)/python -m bench.loader
 	$(BIN)/python -m bench.table
 	-$(BIN)/python -m bench.targets
 
@@ -51,5 +53,5 @@ $(VENV)/test.stamp: pyproject.toml constraints.txt | $(VENV)/made.stamp
 # scikit-learn, bam2bw and memelite are peers; kmc, jellyfish, samtools and bedtools are too, from
 # the system's packages, if they are there.
 $(VENV)/bench.stamp: pyproject.toml constraints.txt | $(VENV)/made.stamp
-	$(PIP) -e . scikit-learn bam2bw memelite
+	$(PIP) -e '.[models]' bam2bw memelite
 	touch $(VENV)/base.stamp $@

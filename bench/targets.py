@@ -57,6 +57,14 @@ TARGETS = [
     Target(case="profiles", figure="p50", limit=1),
     Target(case="scan-12M", figure="p50", limit=1, against=("scan-12M", "memelite")),
     Target(case="scan-250M", figure="peak_rss_bytes", limit=2 * GB),
+    Target(case="sample-windows-3G", figure="p50", limit=300),
+    Target(case="sample-windows-3G", figure="peak_rss_bytes", limit=2 * GB),
+    *(
+        Target(
+            case="loader", figure="work_per_second", limit=400_000, provider=each, at_least=True
+        )
+        for each in ("modelkit.data, no worker", "modelkit.data, 2 threads")
+    ),
 ]
 
 

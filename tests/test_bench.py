@@ -22,8 +22,10 @@ from bench import (
     cuts,
     expected,
     harness,
+    loader,
     observe,
     peers,
+    sample,
     scan,
     table,
     targets,
@@ -442,7 +444,9 @@ def test_targets_compare_with_the_peer_of_the_same_run(
 
 
 def test_every_target_names_a_case_and_a_provider_of_it() -> None:
-    cases = [*count.CASES, *cuts.CASES, *cuts.LARGE, *scan.CASES, *scan.LARGE]
+    listed = (count.CASES, cuts.CASES, cuts.LARGE, scan.CASES, scan.LARGE)
+    listed = (*listed, sample.CASES, sample.LARGE, loader.CASES)
+    cases = [case for group in listed for case in group]
     known = {(case.name, provider.name) for case in cases for provider in case.providers}
     for target in targets.TARGETS:
         assert (target.case, target.provider) in known

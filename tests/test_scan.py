@@ -17,7 +17,7 @@ from scipy.stats import false_discovery_control
 from kmerengine import InputError, Motif, MotifHits, read_fimo, read_motifs, scan
 from kmerengine.cli import main
 from kmerengine.io.bed import read_regions
-from kmerengine.motifs.motif import search as scan_search
+from kmerengine.motifs import search as scan_search
 from kmerengine.motifs.scores import MotifScores
 from native_kernels import motif_scan
 
