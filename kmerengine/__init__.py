@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from kmerengine.datasets.folder import Dataset
     from kmerengine.datasets.from_arrays import dataset_from_arrays, deepsea
     from kmerengine.errors import InputError
-    from kmerengine.io.bindvae import read_id_lists, read_vocabulary
-    from kmerengine.io.fimo import read_fimo
-    from kmerengine.io.meme import write_meme
-    from kmerengine.io.motif_files import read_motifs
+    from kmerengine.kmers.bindvae import read_id_lists, read_vocabulary
     from kmerengine.kmers.count import count, count_sequences
     from kmerengine.kmers.counts import KmerCounts
     from kmerengine.kmers.total_counts import KmerTotals
     from kmerengine.kmers.vocab import vocab
     from kmerengine.kmers.vocabulary import Vocabulary
+    from kmerengine.motifs.files import read_motifs
+    from kmerengine.motifs.fimo import read_fimo
     from kmerengine.motifs.hits import MotifHits
+    from kmerengine.motifs.meme import write_meme
     from kmerengine.motifs.motif import Motif
     from kmerengine.motifs.scan import scan
     from kmerengine.quality.qc import QualityReport, qc
@@ -93,10 +93,10 @@ __getattr__ = lazily(
         "deepsea": "kmerengine.datasets.from_arrays",
         "profiles": "kmerengine.cut_profiles.profiles",
         "qc": "kmerengine.quality.qc",
-        "read_fimo": "kmerengine.io.fimo",
-        "read_id_lists": "kmerengine.io.bindvae",
-        "read_motifs": "kmerengine.io.motif_files",
-        "read_vocabulary": "kmerengine.io.bindvae",
+        "read_fimo": "kmerengine.motifs.fimo",
+        "read_id_lists": "kmerengine.kmers.bindvae",
+        "read_motifs": "kmerengine.motifs.files",
+        "read_vocabulary": "kmerengine.kmers.bindvae",
         "sample_sites": "kmerengine.sampling.sites",
         "sample_windows": "kmerengine.sampling.windows",
         "scan": "kmerengine.motifs.scan",
@@ -106,6 +106,6 @@ __getattr__ = lazily(
         "simulate_koo": "kmerengine.simulators.koo",
         "simulate_peaks": "kmerengine.simulators.peaks",
         "vocab": "kmerengine.kmers.vocab",
-        "write_meme": "kmerengine.io.meme",
+        "write_meme": "kmerengine.motifs.meme",
     },
 )

@@ -1,8 +1,13 @@
-"""Threads that work ahead while results come out in order."""
+"""Threads: how many there are, and work ahead while results come out in order."""
 
+import os
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
+
+MAX_THREADS = 1024
+
+Progress = Callable[[int, int], None]  # done, of; such as bases
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -24,3 +29,10 @@ def in_order(
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def available_threads() -> int:
+    """The processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return min(len(os.sched_getaffinity(0)), MAX_THREADS)
+    return min(os.cpu_count() or 1, MAX_THREADS)

@@ -15,8 +15,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kmerengine import KmerCounts, Vocabulary, count, count_sequences
-from kmerengine.io.bindvae import read_id_lists
 from kmerengine.kmers import rows
+from kmerengine.kmers.bindvae import read_id_lists
 
 # name: vocabulary, masks that it reads (closed under reversal where strands are merged)
 VOCABULARIES = {

@@ -9,7 +9,7 @@ from scipy.io import savemat
 from kmerengine import Dataset, InputError, dataset_from_arrays, deepsea
 from kmerengine.cli import main
 from kmerengine.cut_profiles.quantiles import quantile_normalise
-from kmerengine.datasets.one_hot import codes_of_one_hot
+from kmerengine.io.one_hot import codes_of_one_hot
 
 BP, N_LABELS = 60, 5
 SIZES = {"train": 40, "validation": 9, "test": 7}

@@ -476,7 +476,7 @@ def test_parquet_bed_and_memory_hold_the_same():
 
 
 def test_bgzip_blocks_are_indexed_by_others(monkeypatch):
-    monkeypatch.setattr("kmerengine.io.hits_bed._BLOCK", 400)
+    monkeypatch.setattr("kmerengine.motifs.hits_bed._BLOCK", 400)
     write_fasta(random_genome())
     hits = scan("g.fa", MOTIFS, p=0.05, output="h.bed.gz")
     assert len(hits) > 20

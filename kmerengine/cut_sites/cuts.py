@@ -14,7 +14,7 @@ from kmerengine.cut_sites.track import CutTrack, cut_batches
 from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic, check_writable
 from kmerengine.io.tables import table_writer
-from kmerengine.kmers.options import available_threads
+from kmerengine.parallel import available_threads
 from native_kernels.cut_profile import Strands
 
 

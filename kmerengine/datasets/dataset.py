@@ -18,9 +18,10 @@ from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic, check_writable
 from kmerengine.io.bed import read_regions
 from kmerengine.io.fasta import Genome
-from kmerengine.kmers.options import CountOptions, available_threads
+from kmerengine.kmers.options import CountOptions
 from kmerengine.kmers.rows import codes_of, count_row_batches
 from kmerengine.kmers.vocabulary import Vocabulary
+from kmerengine.parallel import available_threads
 from kmerengine.regions import LEAVES_CONTIG, Regions, place_regions
 from native_kernels.cut_profile import Strands
 

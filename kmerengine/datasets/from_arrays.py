@@ -11,13 +11,13 @@ from kmerengine import schemas
 from kmerengine.datasets.arrays import read_npy, tracks
 from kmerengine.datasets.dataset import NO_LABEL
 from kmerengine.datasets.folder import NAMES, Dataset, Span
-from kmerengine.datasets.one_hot import codes_of_one_hot
 from kmerengine.datasets.splits import SPLITS, check_splits
 from kmerengine.datasets.write import Examples, Stored, write_examples
 from kmerengine.errors import InputError
 from kmerengine.io.arrays import ArrayWriter, write_array
 from kmerengine.io.atomic import atomic, check_writable
 from kmerengine.io.deepsea import ALPHABET, open_deepsea
+from kmerengine.io.one_hot import codes_of_one_hot
 from kmerengine.regions import Regions
 
 Codes = npt.NDArray[np.uint8]

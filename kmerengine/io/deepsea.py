@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kmerengine.datasets.one_hot import codes_of_one_hot
 from kmerengine.errors import InputError
+from kmerengine.io.one_hot import codes_of_one_hot
 
 __all__ = ["ALPHABET", "DeepSEA", "open_deepsea"]
 

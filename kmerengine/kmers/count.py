@@ -10,7 +10,7 @@ from kmerengine.errors import InputError
 from kmerengine.io.bed import read_regions
 from kmerengine.io.fasta import Genome
 from kmerengine.kmers.counts import KmerCounts
-from kmerengine.kmers.options import CountOptions, Device, Progress, available_threads
+from kmerengine.kmers.options import CountOptions, Device
 from kmerengine.kmers.rows import (
     ResidentCodes,
     all_records,
@@ -24,6 +24,7 @@ from kmerengine.kmers.rows import (
 from kmerengine.kmers.total_counts import KmerTotals
 from kmerengine.kmers.totals import count_totals
 from kmerengine.kmers.vocabulary import Vocabulary
+from kmerengine.parallel import Progress, available_threads
 from kmerengine.regions import place_regions
 
 NOT_ACGT = "holds a base other than A C G T"

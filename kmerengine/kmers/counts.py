@@ -11,10 +11,10 @@ import pyarrow as pa
 
 from kmerengine import schemas
 from kmerengine.errors import InputError
-from kmerengine.io import counts_files
 from kmerengine.io.atomic import atomic
-from kmerengine.io.bindvae import id_lines, write_vocabulary
 from kmerengine.io.tables import InMemory, TableReader, table_writer
+from kmerengine.kmers import counts_files
+from kmerengine.kmers.bindvae import id_lines, write_vocabulary
 from kmerengine.kmers.stored import StoredCounts
 from kmerengine.kmers.vocabulary import Vocabulary
 from kmerengine.kmers.words import spelled

@@ -1,7 +1,5 @@
 """Options that every way of counting shares, checked before any file is read."""
 
-import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,16 +7,14 @@ from typing import Literal
 
 from kmerengine.errors import InputError
 from kmerengine.io.atomic import check_writable
-from kmerengine.io.counts_files import check_suffix, need_anndata, vocabulary_beside
 from kmerengine.io.tables import PARTS
+from kmerengine.kmers.counts_files import check_suffix, need_anndata, vocabulary_beside
 from kmerengine.kmers.vocabulary import Vocabulary
+from kmerengine.parallel import MAX_THREADS, Progress
 
 GPU_PAYS_BASES = 2_000_000_000  # below, starting the GPU takes longer than counting on the CPU
 
-MAX_THREADS = 1024  # each has its own table of words
-
 Device = Literal["auto", "cpu", "cuda"]
-Progress = Callable[[int, int], None]  # bases done, of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,10 +103,3 @@ def _is_same_file(a: Path, b: Path) -> bool:
         return a.samefile(b)
     except OSError:
         return False
-
-
-def available_threads() -> int:
-    """The processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return min(len(os.sched_getaffinity(0)), MAX_THREADS)
-    return min(os.cpu_count() or 1, MAX_THREADS)

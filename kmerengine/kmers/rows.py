@@ -10,10 +10,10 @@ import pyarrow as pa
 
 from kmerengine import schemas
 from kmerengine.errors import InputError
-from kmerengine.io.counts_files import counts_batch
 from kmerengine.io.fasta import Genome
 from kmerengine.io.tables import write_parts
 from kmerengine.kmers.counts import KmerCounts, write_counts
+from kmerengine.kmers.counts_files import counts_batch
 from kmerengine.kmers.options import CountOptions
 from kmerengine.parallel import in_order
 from kmerengine.regions import TOO_SHORT, Regions

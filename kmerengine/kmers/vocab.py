@@ -8,8 +8,8 @@ import pyarrow as pa
 from kmerengine import schemas
 from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic
-from kmerengine.io.bindvae import write_vocabulary
 from kmerengine.io.tables import table_writer
+from kmerengine.kmers.bindvae import write_vocabulary
 from kmerengine.kmers.vocabulary import Vocabulary
 
 SUFFIXES = (".parquet", ".arrow", ".npy", ".txt")

@@ -14,16 +14,15 @@ from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic, check_writable
 from kmerengine.io.bed import read_regions
 from kmerengine.io.fasta import Genome
-from kmerengine.io.hits_bed import write_bed
-from kmerengine.io.motif_files import Format, read_motifs
 from kmerengine.io.tables import table_writer
-from kmerengine.kmers.options import MAX_THREADS, Progress, available_threads
+from kmerengine.motifs.files import Format, read_motifs
 from kmerengine.motifs.hits import MotifHits
+from kmerengine.motifs.hits_bed import write_bed
 from kmerengine.motifs.motif import BASES, PSEUDOCOUNT, UNIFORM, Motif
 from kmerengine.motifs.pieces import Pieces, base_frequencies
 from kmerengine.motifs.scores import MotifScores
 from kmerengine.motifs.search import Search, Strands
-from kmerengine.parallel import in_order
+from kmerengine.parallel import MAX_THREADS, Progress, available_threads, in_order
 from kmerengine.regions import place_regions
 
 SUFFIXES = (".parquet", ".bed", ".bed.gz")

@@ -17,7 +17,7 @@ from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic, check_writable
 from kmerengine.io.bed import read_regions
 from kmerengine.io.tables import table_writer
-from kmerengine.kmers.options import available_threads
+from kmerengine.parallel import available_threads
 from kmerengine.quality.aggregate import LENGTH_BIN, LENGTH_BINS, OFFSET_BINS, Anchors
 from kmerengine.quality.figure import Format, write_figure
 from kmerengine.quality.metrics import SampleQC, measure

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kmerengine.errors import InputError
-from kmerengine.kmers.options import MAX_THREADS, available_threads
+from kmerengine.parallel import MAX_THREADS, available_threads
 
 Ints = npt.NDArray[np.int64]
 Balance = Literal["min", "positives", "exact"]

@@ -10,12 +10,12 @@ import pyarrow as pa
 
 from kmerengine.errors import InputError
 from kmerengine.io.fields import Fields, NotPlain, integers, labels, letters, split_fields, strings
-from kmerengine.io.fimo import read_fimo
-from kmerengine.io.hits_bed import COLUMNS
-from kmerengine.io.motif_text import is_number, refuse, shown
 from kmerengine.io.tables import TableReader
 from kmerengine.io.text import text_blocks
+from kmerengine.motifs.fimo import read_fimo
 from kmerengine.motifs.hits import MotifHits
+from kmerengine.motifs.hits_bed import COLUMNS
+from kmerengine.motifs.text import is_number, refuse, shown
 
 _ANY = "motif instances: Parquet or BED of kmerengine scan, or FIMO's table"
 _BED_HEADER = "#chrom\tstart\tend\tmotif\tscore\tstrand\tp"

@@ -11,8 +11,8 @@ from kmerengine import schemas
 from kmerengine.errors import InputError
 from kmerengine.io.atomic import check_writable
 from kmerengine.io.fasta import Genome
-from kmerengine.kmers.options import Progress
 from kmerengine.motifs.hits import MotifHits
+from kmerengine.parallel import Progress
 from kmerengine.sampling.balance import Balance, check_options
 from kmerengine.sampling.gc_content import GcBins, measure_gc
 from kmerengine.sampling.hits import Instances, read_instances

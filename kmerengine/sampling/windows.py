@@ -11,7 +11,7 @@ from kmerengine.errors import InputError
 from kmerengine.io.atomic import check_writable
 from kmerengine.io.bed import read_regions
 from kmerengine.io.fasta import Genome
-from kmerengine.kmers.options import Progress
+from kmerengine.parallel import Progress
 from kmerengine.regions import Regions, place_regions
 from kmerengine.sampling.balance import Balance, check_options, kept_per_bin
 from kmerengine.sampling.gc_content import GcBins, measure_gc

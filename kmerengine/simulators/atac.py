@@ -23,8 +23,7 @@ from kmerengine import schemas
 from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic, check_writable
 from kmerengine.io.bam_write import write_bam
-from kmerengine.kmers.options import available_threads
-from kmerengine.parallel import in_order
+from kmerengine.parallel import available_threads, in_order
 from kmerengine.simulators import atac_tables as tables
 from kmerengine.simulators.atac_auroc import by_setting
 from kmerengine.simulators.atac_genome import (

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from kmerengine import schemas
 from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic, check_writable
-from kmerengine.io.motif_files import read_motifs
+from kmerengine.motifs.files import read_motifs
 from kmerengine.simulators.peaks import MOTIFS
 from kmerengine.simulators.sequences import (
     LETTERS,

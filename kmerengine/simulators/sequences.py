@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from kmerengine import schemas
 from kmerengine.errors import InputError
-from kmerengine.io.motif_files import read_motifs
 from kmerengine.io.tables import table_writer
+from kmerengine.motifs.files import read_motifs
 from kmerengine.motifs.motif import Motif
 
 Codes = npt.NDArray[np.uint8]

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic
-from kmerengine.io.motif_text import (
+from kmerengine.motifs.motif import BASES, UNIFORM, Motif
+from kmerengine.motifs.text import (
     SUM_TOLERANCE,
     are_numbers,
     is_number,
@@ -19,7 +20,6 @@ from kmerengine.io.motif_text import (
     refuse,
     shown,
 )
-from kmerengine.motifs.motif import BASES, UNIFORM, Motif
 
 _MOTIF = re.compile(r"MOTIF\s+(\S+)(?:[ \t]+(?!\S+\s*=)(\S+))?")
 _MATRIX = re.compile(r"(letter-probability|log-odds) matrix\s*:(.*)", re.IGNORECASE)

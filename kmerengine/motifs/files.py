@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Final, Literal
 
 from kmerengine.errors import InputError
-from kmerengine.io.jaspar import parse_hocomoco, parse_jaspar, tell_apart
-from kmerengine.io.meme import parse_meme
 from kmerengine.io.text import text_blocks
-from kmerengine.io.transfac import parse_transfac
+from kmerengine.motifs.jaspar import parse_hocomoco, parse_jaspar, tell_apart
+from kmerengine.motifs.meme import parse_meme
 from kmerengine.motifs.motif import Motif
+from kmerengine.motifs.transfac import parse_transfac
 
 Format = Literal["meme", "jaspar", "transfac", "hocomoco"]
 

@@ -7,8 +7,8 @@ import pyarrow as pa
 
 from kmerengine import schemas
 from kmerengine.errors import InputError
-from kmerengine.io.motif_text import is_number, refuse, shown
 from kmerengine.io.text import text_blocks
+from kmerengine.motifs.text import is_number, refuse, shown
 
 _ANY = "FIMO's table (fimo.tsv, fimo.txt or the output of --text)"
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kmerengine.io.motif_text import are_numbers, is_number, make_motif, numbers, refuse, shown
 from kmerengine.motifs.motif import BASES, Motif
+from kmerengine.motifs.text import are_numbers, is_number, make_motif, numbers, refuse, shown
 
 _LABELLED = re.compile(r"([A-Za-z])\s*[\[|:]?\s*([^\]]*?)\s*\]?")
 _LABELS = {*"ACGTacgt[]|:"}

@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from kmerengine.io.motif_text import make_motif, numbers, refuse, shown
 from kmerengine.motifs.motif import BASES, Motif
+from kmerengine.motifs.text import make_motif, numbers, refuse, shown
 
 _HEADER = re.compile(r"(?:P0|PO)\s+(.*)")
 _ROW = re.compile(r"[0-9]+\s+(.*)")
