@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from native_kernels._torch_op import define
+from native_kernels.multinomial_nll._layout import empty_gradients, empty_results
 
 
 def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -18,27 +19,6 @@ def _backward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
     from native_kernels.multinomial_nll import gpu
 
     return gpu.backward(*arguments)
-
-
-def empty_results(
-    logits: Tensor, predicted: Tensor | None, *, joint: bool
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Where the forward kernel writes: loss, total loss, top, log mass and total."""
-    B, T, S, _ = logits.shape
-    shape = (B, T, 1 if joint else S)
-    loss, top, log_mass, total = (logits.new_empty(shape, dtype=torch.float32) for _ in range(4))
-    count_shape = (0,) if predicted is None else shape
-    total_loss = logits.new_empty(count_shape, dtype=torch.float32)
-    return loss, total_loss, top, log_mass, total
-
-
-def empty_gradients(
-    logits: Tensor, bias: Tensor | None, predicted: Tensor | None, *, need_bias: bool
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Where the backward kernel writes: gradients to logits, bias and predicted."""
-    dbias = bias.new_empty(bias.shape) if need_bias and bias is not None else logits.new_empty(0)
-    dpredicted = logits.new_empty(0) if predicted is None else predicted.new_empty(predicted.shape)
-    return torch.empty_like(logits), dbias, dpredicted
 
 
 def _fake_forward(

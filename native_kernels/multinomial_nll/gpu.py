@@ -13,7 +13,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from native_kernels.multinomial_nll._ops import empty_gradients, empty_results
+from native_kernels.multinomial_nll._layout import empty_gradients, empty_results
 
 TILE = 2048  # elements that a program holds at a time
 WARPS = 4
