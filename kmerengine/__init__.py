@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kmerengine.motifs.files import read_motifs
     from kmerengine.motifs.fimo import read_fimo
     from kmerengine.motifs.hits import MotifHits
+    from kmerengine.motifs.marginal import marginal_sequences
     from kmerengine.motifs.meme import write_meme
     from kmerengine.motifs.motif import Motif
     from kmerengine.motifs.scan import scan
@@ -53,6 +54,7 @@ __all__ = [
     "dataset",
     "dataset_from_arrays",
     "deepsea",
+    "marginal_sequences",
     "profiles",
     "qc",
     "read_fimo",
@@ -91,6 +93,7 @@ __getattr__ = lazily(
         "dataset": "kmerengine.datasets.dataset",
         "dataset_from_arrays": "kmerengine.datasets.from_arrays",
         "deepsea": "kmerengine.datasets.from_arrays",
+        "marginal_sequences": "kmerengine.motifs.marginal",
         "profiles": "kmerengine.cut_profiles.profiles",
         "qc": "kmerengine.quality.qc",
         "read_fimo": "kmerengine.motifs.fimo",
