@@ -308,6 +308,13 @@ def test_negatives_follow_and_kmers_are_counted(files, tmp_path):
     assert (without.kmers, without.window, without.counts) == (None, None, None)
 
 
+def test_negatives_on_peaks_are_a_warning(files, tmp_path):
+    chrom, start, end, _ = PEAKS[0]
+    (tmp_path / "n.bed").write_text(f"{chrom}\t{start}\t{end}\nchr3\t100\t300\n")
+    made = make(files, tmp_path, negatives=tmp_path / "n.bed")
+    assert made.warnings == ["1 negatives overlap a region that is none"]
+
+
 def test_splits_and_classes_are_counted_and_said(files, tmp_path):
     (tmp_path / "none.bed").write_text("chr1\t0\t3000\n")
     result = CliRunner().invoke(
@@ -344,7 +351,9 @@ def test_arguments_that_do_not_fit_are_refused_and_leave_nothing(files, tmp_path
         ({"split": ["validation=chr9"]}, "no contig 'chr9'"),
         ({"labels": [files / "peaks.bed"], "label_rule": "most"}, "expected half or within"),
         ({"labels": [files / "peaks.bed"] * 2}, "'peaks' twice"),
-        ({"input_width": 2900}, "no examples left|no example for train"),
+        ({"input_width": 2900}, "peaks.bed: no example is left of 6 regions .* leaves its contig"),
+        ({"profiles": tmp_path, "strands": "split"}, "strands: found with profiles"),
+        ({"vocabulary": kmerengine.Vocabulary.exact(4)}, "expected --kmers with it"),
     ):
         with pytest.raises(InputError, match=message):
             make(files, tmp_path, **options)

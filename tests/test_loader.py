@@ -198,11 +198,6 @@ def test_batches_do_not_depend_on_workers_or_ranks(world):
             for rank in range(ranks)
         ]
         assert same([joined(each) for each in zip(*parts, strict=True)], expected)
-    lonely = {**OPTIONS, "batch_size": 4, "drop_last": False, "negatives": None}  # 45 examples
-    expected = kept(Loader(world.data, **lonely))
-    parts = [kept(Loader(world.data, rank=r, ranks=2, **lonely)) for r in range(2)]
-    assert sorted(len(each[-1][0]) for each in parts) == [0, 1]
-    assert same([joined(each) for each in zip(*parts, strict=True)], expected)
     uneven = {**OPTIONS, "drop_last": False, "negatives": None}
     expected = kept(Loader(world.data, **uneven), epoch=1)
     assert len(expected[-1][0]) == 45 % 8
@@ -325,6 +320,9 @@ def test_orders_are_permutations_and_numbers_of_a_purpose_are_their_own():
         ({"rows": np.array([45])}, "found 45, expected 0 to 44"),
         ({"rows": np.array([-1])}, "rows: found"),
         ({"rows": np.array([], np.int64)}, "found 0 examples"),
+        ({"rows": np.array([0.5, 1.5])}, "rows: found float64"),
+        ({"rows": np.array([True, False])}, "or a mask of 45"),
+        ({"batch_size": 22, "ranks": 2, "drop_last": False}, "last batch of 1 is less than one"),
         ({"encoding": "float16"}, "found 'float16'"),
         ({"encoding": "uint8", "unknown": 0.25}, "found uint8 with 0.25"),
         ({"unknown": 0.5}, "with 0.5 for N"),
@@ -339,6 +337,15 @@ def test_options_that_cannot_be_are_refused(world, options, message):
         Loader(world.data, **options)
     with pytest.raises(InputError, match="epoch: found -1"):
         next(Loader(world.data, batch_size=4).batches(-1))
+
+
+def test_a_mask_names_rows(world):
+    mask = np.zeros(len(world.data), np.bool_)
+    mask[[3, 17, 40]] = True
+    (batch,) = Loader(world.data, mask, batch_size=3, shuffle=False).batches(0)
+    assert batch.rows.tolist() == [3, 17, 40]
+    with pytest.raises(InputError, match=r"expected Dataset\.open of it"):
+        Loader(world.data.path)
 
 
 def test_what_a_data_set_lacks_is_refused(world, tmp_path):

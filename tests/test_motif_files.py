@@ -575,3 +575,10 @@ def test_nothing_but_text_is_read(tmp_path: Path) -> None:
     read_motifs(path)
     assert sorted(each.name for each in tmp_path.iterdir()) == ["m.txt"]
     assert path.read_bytes() == before
+
+
+def test_three_positions_in_tight_brackets_are_jaspar(tmp_path: Path) -> None:
+    (tmp_path / "m.jaspar").write_text(">M1 x\nA [1 2 3]\nC [3 1 0]\nG [0 1 0]\nT [0 0 1]\n")
+    (motif,) = read_motifs(tmp_path / "m.jaspar")
+    assert motif.counts is not None
+    assert motif.counts.tolist() == [[1, 3, 0, 0], [2, 1, 1, 0], [3, 0, 0, 1]]

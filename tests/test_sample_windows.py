@@ -279,14 +279,16 @@ def dry(tmp_path):
 def test_exact_says_which_bin_ran_dry_and_by_how_much(dry, tmp_path):
     genome, regions, options = dry
     with pytest.raises(InputError) as caught:
-        sample_windows(genome, regions, output=tmp_path / "o", **options)
+        sample_windows(genome, regions, output=tmp_path / "o", balance="exact", **options)
     assert str(caught.value).startswith(
         "negatives: the bin of GC 0.98 to 1 ran dry: found 1 for 2 positives at 1:1, 1 short "
         "(1 bins are short, by 1 in all); "
     )
     assert "--allow-overlaps" in str(caught.value)
     with pytest.raises(InputError, match=r"bin of GC 0\.98 to 1 on a ran dry: found 1 for 2"):
-        sample_windows(genome, regions, output=tmp_path / "o", same_chromosome=True, **options)
+        sample_windows(
+            genome, regions, output=tmp_path / "o", balance="exact", same_chromosome=True, **options
+        )
     assert not (tmp_path / "o").exists()
 
 
@@ -343,7 +345,7 @@ def test_what_is_kept_of_a_dry_bin(dry, tmp_path, balance, ratio, counts):
         ("c1 700 720", {"balance": "all"}, "balance: found 'all', expected min, positives, exact"),
         ("c1 700 720", {"seed": -1}, "seed: found -1"),
         ("c1 700 720", {"threads": 0}, "threads: found 0"),
-        ("c1 700 720", {"margin": 10_000}, "ran dry: found 0 for 1 positives"),
+        ("c1 700 720", {"margin": 10_000, "balance": "exact"}, "ran dry: found 0 for 1 positives"),
     ],
 )
 def test_refusals_are_one_line(tmp_path, regions, options, words):

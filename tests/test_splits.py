@@ -130,6 +130,8 @@ def test_folds_test_every_chromosome_once():
         ("fold=3/3", "expected a number and how many"),
         ("fold=1/5 test=chr1", "expected one of the two"),
         ("test=chr1:50000-60000", "no example for test"),
+        ("test=chr1 test=chr2", "found test= twice, expected one, with commas"),
+        ("agentbind bpaitac", "found agentbind and bpaitac, expected one"),
         ("exclude=" + ",".join(NAMES), "no example for train"),
     ],
 )

@@ -150,12 +150,17 @@ def cut_options(*, groups: bool = True) -> Callable[[F], F]:
     return decorate
 
 
-def chosen_vocabulary(options: dict[str, Any]) -> "Vocabulary":
-    """Take the vocabulary's options out of `options` and make it."""
+def chosen_vocabulary(
+    options: dict[str, Any], *, only_if_asked: bool = False
+) -> "Vocabulary | None":
+    """Take the vocabulary's options out of `options` and make it; None if none was given."""
     from kmerengine.kmers.vocabulary import Vocabulary
 
     names = ("k", "max_wildcards", "gkm", "mask", "stranded")
-    return Vocabulary.choose(**{name: options.pop(name) for name in names})
+    given = {name: options.pop(name) for name in names}
+    if only_if_asked and not any(given.values()):
+        return None
+    return Vocabulary.choose(**given)
 
 
 force = click.option("--force", is_flag=True, help="Replace an existing output.")

@@ -102,7 +102,7 @@ def command(regions: Path, output: Path, *, quiet: bool, **options: Any) -> None
     load_libraries()
     from kmerengine import dataset
 
-    vocabulary = chosen_vocabulary(options)
+    vocabulary = chosen_vocabulary(options, only_if_asked=True)
     made = dataset(regions, output=output, vocabulary=vocabulary, **options)
     for warning in made.warnings:
         click.echo(f"warning: {warning}", err=True)

@@ -26,8 +26,8 @@ def command() -> None:
     """
 
 
-def _shared(balance: str) -> Callable[[F], F]:
-    """Options of both, with the default of --balance."""
+def _shared(command: F) -> F:
+    """Options of both."""
     options = (
         click.option("-o", "--output", type=PATH, required=True, help="A folder."),
         click.option(
@@ -47,7 +47,7 @@ def _shared(balance: str) -> Callable[[F], F]:
         click.option(
             "--balance",
             type=click.Choice(["min", "positives", "exact"]),
-            default=balance,
+            default="min",
             show_default=True,
             help="Where a bin has too few negatives: drop positives too, keep all, or refuse.",
         ),
@@ -63,12 +63,9 @@ def _shared(balance: str) -> Callable[[F], F]:
         json_summary,
     )
 
-    def decorate(command: F) -> F:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 @command.command(name="windows")
@@ -99,7 +96,7 @@ def _shared(balance: str) -> Callable[[F], F]:
     help="Largest share of bases other than A C G T in a window.",
 )
 @click.option("--allow-overlaps", is_flag=True, help="Negatives may overlap one another.")
-@_shared("exact")
+@_shared
 def windows(genome: Path, regions: Path, *, quiet: bool, as_json: bool, **options: Any) -> None:
     """Choose random windows of GENOME with the GC of REGIONS (BED or narrowPeak)."""
 
@@ -128,7 +125,7 @@ def windows(genome: Path, regions: Path, *, quiet: bool, as_json: bool, **option
 @click.option(
     "--p-bin", type=float, default=0.1, show_default=True, help="Width of bins of -log10 p."
 )
-@_shared("min")
+@_shared
 def sites(
     genome: Path, hits: Path, peaks: Path, *, quiet: bool, as_json: bool, **options: Any
 ) -> None:

@@ -59,6 +59,11 @@ class Stretches:
             edges.append(np.column_stack([start[mine][first], reached[last]]).ravel())
         return cls(edges)
 
+    def meets(self, contig: int, start: int, end: int) -> bool:
+        """Whether any base of [start, end) lies in a stretch."""
+        first, last = np.searchsorted(self.edges[contig], [start, end - 1], side="right")
+        return bool(first != last or first % 2 == 1)
+
     def holds(self, contig: int, position: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         """Whether each position lies in a stretch."""
         edge = np.searchsorted(self.edges[contig], position, side="right")

@@ -126,7 +126,9 @@ def dataset(
     output, genome = Path(output), Path(genome)
     spans = _spans(width, width if input_width is None else input_width, off_by_two=off_by_two)
     has_centre = not (cuts is None and profiles is None and bias is None)
-    _check(margin, window if has_centre else None, spans["counts"], cuts, profiles)
+    _check(margin, window if has_centre else None, spans["counts"], cuts, profiles, strands)
+    if vocabulary is not None and not kmers:
+        raise InputError("vocabulary: found without kmers, expected --kmers with it")
     check_writable(output, force=force, folder=NAMES)
     source = _opened(cuts, profiles)
     files = label_files(labels)
@@ -150,6 +152,7 @@ def dataset(
         examples, more = _examples(
             placed, opened.contigs, spans, margin, split=split, seed=seed,
             files=files, rule=label_rule, label_width=label_width, require_label=require_label,
+            where=Path(regions), n_listed=n_listed, before=skipped,
         )  # fmt: skip
         skipped |= {reason: skipped.get(reason, 0) + n for reason, n in more.items()}
         with atomic(output, force=force, folder=NAMES) as folder:
@@ -225,6 +228,7 @@ def _check(
     counts: Span,
     cuts: str | Path | None,
     profiles: str | Path | None,
+    strands: Strands,
 ) -> None:
     if margin < 0:
         raise InputError(f"margin: found {margin}, expected 0 or more")
@@ -234,6 +238,8 @@ def _check(
         )
     if cuts is not None and profiles is not None:
         raise InputError("cuts: found together with profiles, expected one of the two")
+    if profiles is not None and strands != "sum":
+        raise InputError("strands: found with profiles, which have theirs; it is for cuts")
 
 
 def _opened(cuts: str | Path | None, profiles: str | Path | None) -> CutTrack | Profiles | None:
@@ -254,6 +260,9 @@ def _examples(
     rule: LabelRule,
     label_width: int,
     require_label: bool,
+    where: Path,
+    n_listed: int,
+    before: dict[str, int],
 ) -> tuple[Examples, dict[str, int]]:
     """Regions and negatives whose spans lie inside their contigs, with their splits and labels."""
     regions = _joined(placed)
@@ -271,6 +280,12 @@ def _examples(
         has_one = labels[kept].any(axis=1)
         skipped[NO_LABEL] = int((~has_one).sum())
         kept = kept[has_one]
+    if not len(kept):
+        reasons = ", ".join(f"{n:,} {why}" for why, n in (before | skipped).items() if n)
+        raise InputError(
+            f"{where}: no example is left of {n_listed:,} regions ({reasons or 'it has none'}); "
+            "loosen what leaves them out"
+        )
     windows = Windows(seen.contig_names, seen.contig[kept], seen.start[kept], seen.end[kept])
     splits, why = assign_splits(split, windows, seed=seed)
     of = np.full(len(regions), -1, np.int8)

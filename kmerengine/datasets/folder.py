@@ -3,7 +3,7 @@
     regions.parquet   chrom, start, end, name, score, strand, split, negative; list columns labels
                       (0 or 1), and total and normalised cuts of each sample, where there are such
     sequence.arrow    examples x bp, uint8: A C G T = 0 1 2 3, 255 for anything else
-    counts.arrow      examples x samples x [2 strands x] bp, the smallest integers that fit
+    counts.arrow      examples x samples x [2 strands x] bp, int16, or wider where counts need it
     bias.arrow        examples x [2 strands x] bp, float32
     kmers.arrow       k-mer counts of the regions, as `kmerengine count` writes them
     dataset.json      names, spans, splits, and how it was made

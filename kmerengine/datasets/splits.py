@@ -128,7 +128,14 @@ def check_splits(split: Splits, windows: Windows | None, names: Sequence[str]) -
 def _rule(words: Sequence[str]) -> dict[str, str]:
     rule: dict[str, str] = {}
     listed = [word for each in words for word in each.split()]
-    for word in (w for each in listed for w in PRESETS.get(each, (each,))):
+    presets = [word for word in listed if word in PRESETS]
+    own = [word for word in listed if word not in PRESETS]  # go before those of a preset
+    keys = [word.partition("=")[0] for word in own]
+    twice = sorted({key for key in keys if keys.count(key) > 1})
+    if twice or len(presets) > 1:
+        what = f"{twice[0]}= twice" if twice else " and ".join(presets)
+        raise InputError(f"split: found {what}, expected one, with commas between contigs")
+    for word in [*(word for each in presets for word in PRESETS[each]), *own]:
         key, equals, value = word.partition("=")
         if not equals or not value or key not in ("validation", "test", "exclude", "fold"):
             raise InputError(

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from kmerengine import schemas
 from kmerengine.cut_profiles.quantiles import quantile_normalise
+from kmerengine.cut_sites.stretches import Stretches
 from kmerengine.datasets.folder import ABOUT, REGIONS, Span
 from kmerengine.datasets.splits import SPLITS, Splits
 from kmerengine.errors import InputError
@@ -80,6 +81,9 @@ def write_examples(
         for split, n in by_split.items()
         if not n and splits[split]
     ]
+    n_shared = _negatives_on_peaks(examples)
+    if n_shared:
+        warnings.append(f"{n_shared:,} negatives overlap a region that is none")
     document = provenance | {
         "format": schemas.DATASET,
         "samples": list(examples.samples),
@@ -100,6 +104,21 @@ def write_examples(
     }
     _write_table(folder / REGIONS, examples, document)
     (folder / ABOUT).write_text(schemas.as_text(document) + "\n")
+
+
+def _negatives_on_peaks(examples: Examples) -> int:
+    """How many negatives overlap a region that is none."""
+    rows = examples.regions
+    if not examples.negative.any() or examples.negative.all():
+        return 0
+    peaks = ~examples.negative
+    union = Stretches.merged(
+        rows.contig[peaks], rows.start[peaks], rows.end[peaks], len(rows.contig_names)
+    )
+    return sum(
+        union.meets(int(rows.contig[row]), int(rows.start[row]), int(rows.end[row]))
+        for row in np.flatnonzero(examples.negative).tolist()
+    )
 
 
 def _positives(examples: Examples) -> dict[str, dict[str, int]]:

@@ -115,7 +115,8 @@ def tell_apart(lines: Sequence[str]) -> str:
     """
     votes = set()
     for record in _records(Path(), lines):
-        rows = [text.split() for _, text in record.body]
+        rows = [text.replace("[", " ").replace("]", " ").split() for _, text in record.body]
+        rows = [row for row in rows if row]
         if not rows:
             continue
         words = [word for row in rows for word in row if word not in _LABELS]

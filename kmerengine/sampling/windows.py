@@ -38,7 +38,7 @@ def sample_windows(
     margin: int = 0,
     max_n: float = 0.0,
     allow_overlaps: bool = False,
-    balance: Balance = "exact",
+    balance: Balance = "min",
     skip_missing_contigs: bool = False,
     seed: int = 0,
     threads: int | None = None,

@@ -47,14 +47,14 @@ class Loader:
     Parameters
     ----------
     dataset : Dataset
-    rows : int64, optional
+    rows : integers or a bool mask, optional
         Such as ``dataset.split("train")``; by default all.
     batch_size : int
         Examples of a batch, of all ranks together.
     seed : int
         Of order, jitter, strands and negatives.
     shuffle : bool
-        Another order in every epoch; else that of `rows`.
+        Another order in every epoch; else that of `rows`, with the negatives drawn after them.
     jitter : int
         Move the windows of all arrays together by up to so many bp, at most the stored margin.
     reverse_complement : bool
@@ -77,7 +77,8 @@ class Loader:
     workers : int
         Threads that work ahead; 0: none.
     rank, ranks : int
-        This process's part of every batch, and of how many.
+        This process's part of every batch, and of how many. Parts of a last batch that is not full
+        may differ by one example.
     drop_last : bool, optional
         Leave out a last batch that is not full; by default as `shuffle`.
     device : str or torch.device
@@ -97,7 +98,7 @@ class Loader:
     def __init__(
         self,
         dataset: Dataset,
-        rows: Rows | None = None,
+        rows: Array | None = None,
         *,
         batch_size: int = 64,
         seed: int = 0,
@@ -134,7 +135,7 @@ class Loader:
         self._bits[2] = self._bits[2] if unknown else self._bits[0]
         self._lay_out(centre=centre)
         self._totals, self._scale = self._levels(normalised=normalised)
-        wanted = np.arange(len(dataset)) if rows is None else np.asarray(rows, np.int64)
+        wanted = _as_rows(rows, len(dataset))
         if len(wanted) and not 0 <= wanted.min() <= wanted.max() < len(dataset):
             raise InputError(f"rows: found {wanted.max()}, expected 0 to {len(dataset) - 1}")
         negative = dataset.negative[wanted]
@@ -148,6 +149,12 @@ class Loader:
         if negatives is not None:
             n = len(self._peaks) + round(negatives * len(self._peaks))
         self.n_examples = n // batch_size * batch_size if self.drop_last else n
+        rest = self.n_examples % batch_size
+        if 0 < rest < ranks:
+            raise InputError(
+                f"rows: found {n} examples, whose last batch of {rest} is less than one for each "
+                f"of {ranks} ranks; leave it out with drop_last"
+            )
         if not self.n_examples:
             raise InputError(
                 f"rows: found {n} examples, expected a batch of {batch_size} at least; choose a "
@@ -310,6 +317,10 @@ class Loader:
         return np.asarray(~(below | above))
 
     def _check(self, unknown: float) -> None:
+        if not isinstance(self.dataset, Dataset):
+            raise InputError(f"dataset: found {self.dataset!r}, expected Dataset.open of it")
+        if self.device.type == "cuda" and not torch.cuda.is_available():
+            raise InputError(f"device: found {self.device}, but no usable CUDA device; use cpu")
         if self.batch_size < 1 or self.ranks < 1 or not 0 <= self.rank < self.ranks:
             raise InputError(
                 f"batch_size: found {self.batch_size} of rank {self.rank} of {self.ranks}, "
@@ -337,3 +348,18 @@ class Loader:
             )
         if self.negatives is not None and self.negatives < 0:
             raise InputError(f"negatives: found {self.negatives} per peak, expected 0 or more")
+
+
+def _as_rows(rows: Array | None, n: int) -> Rows:
+    """Row numbers from numbers or a mask."""
+    if rows is None:
+        return np.arange(n)
+    given = np.asarray(rows)
+    if given.dtype == np.bool_ and given.shape == (n,):
+        return np.flatnonzero(given)
+    if given.ndim != 1 or (given.size and given.dtype.kind not in "iu"):
+        raise InputError(
+            f"rows: found {given.dtype} of shape {given.shape}, expected row numbers, or a mask of "
+            f"{n}"
+        )
+    return given.astype(np.int64)
