@@ -38,12 +38,13 @@ def no_device() -> str:
     return "" if torch.cuda.is_available() else f"PyTorch {torch.__version__} sees no CUDA device"
 
 
-def run_tests() -> bool:
-    """Run the tests marked `gpu`, spread over processes; whether all passed."""
-    missing = [name for name in ("pytest", "hypothesis") if importlib.util.find_spec(name) is None]
+def run_tests() -> str:
+    """Run the tests marked `gpu`, spread over processes: "passed", "failed" or "not run"."""
+    needed = ("pytest", "hypothesis", "cupy")
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
     if missing:
         print(f"tests: not run, {' and '.join(missing)} is not installed", flush=True)
-        return True
+        return "not run"
     pytest = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider"]
     files = [f"tests/test_{name}.py" for name in TEST_FILES]
     listed = subprocess.run(
@@ -52,7 +53,7 @@ def run_tests() -> bool:
     tests = [line for line in listed.stdout.splitlines() if "::" in line]
     if listed.returncode or not tests:
         print(listed.stdout[-3000:], listed.stderr[-3000:], sep="\n", flush=True)
-        return False
+        return "failed"
     shares = [tests[i::TEST_PROCESSES] for i in range(TEST_PROCESSES)]
     running = [
         subprocess.Popen(
@@ -63,12 +64,17 @@ def run_tests() -> bool:
     ]
     passed = True
     for process in running:
-        output, _ = process.communicate()
-        print("tests:", output.splitlines()[-1], flush=True)
-        if process.returncode:
+        try:
+            output, _ = process.communicate(timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            output, _ = process.communicate()
+        last = (output.splitlines() or ["no output"])[-1]
+        print("tests:", last, flush=True)
+        if process.returncode or ("skipped" in last and "passed" not in last):
             passed = False
             print(output[-6000:], flush=True)
-    return passed
+    return "passed" if passed else "failed"
 
 
 def measure(work: Work, *, graph: bool = False) -> tuple[float, float, float]:
@@ -134,7 +140,8 @@ def conv_cases() -> Iterator[tuple[str, str, float, dict[str, Work]]]:
         after = norm if batch_norm else nn.Identity()
         plain = functools.partial(_by_conv1d, weight, bias, after)
         channels_last = functools.partial(_by_conv2d, weight, bias, after)
-        compiled = torch.compile(plain)
+        torch._dynamo.reset()  # each shape is compiled for itself
+        compiled = torch.compile(plain, dynamic=False)
         parameters = [one for one in ours.parameters() if one.requires_grad]
         forms: dict[str, tuple[Any, Any, Any, list[Any]]] = {
             "kmerengine": (ours, x, out, parameters),
@@ -203,8 +210,9 @@ def loss_cases() -> Iterator[tuple[str, str, float, dict[str, Work]]]:
 
     from native_kernels.multinomial_nll import multinomial_nll, multinomial_nll_reference
 
-    compiled = torch.compile(multinomial_nll_reference)
     for shape in ((256, 90, 250), (64, 1, 1000), (4096, 2, 1000)):
+        torch._dynamo.reset()  # each shape is compiled for itself
+        compiled = torch.compile(multinomial_nll_reference, dynamic=False)
         logits = torch.randn(shape, device="cuda", requires_grad=True)
         counts = torch.poisson(torch.rand(shape, device="cuda") * 3)
         out = torch.rand(shape[:2], device="cuda")
@@ -260,41 +268,58 @@ def array_cases() -> Iterator[tuple[str, str, float, dict[str, Work]]]:
     yield f"cut_profile {windows} x {width}", "window", windows, profiles
 
 
-def benchmark(began: float) -> list[Row]:
-    """Measure all cases, printing a line each."""
+def benchmark(began: float, rows: list[Row]) -> bool:
+    """Measure all cases into `rows`, printing a line each; whether none failed."""
     copy, product = floors()
     floor = {"B": copy, "FLOP": product}
     print(f"copy {copy / 1e12:.2f} TB/s, bf16 product {product / 1e12:.0f} TFLOP/s", flush=True)
-    rows = [
+    rows += [
         {"case": "copy", "unit": "B", "work_per_second": copy},
         {"case": "bf16 product", "unit": "FLOP", "work_per_second": product},
     ]
     plan = ((loss_cases, (False, True)), (conv_cases, (False,)), (array_cases, (False,)))
+    sound = True
     for cases, graphs in plan:
-        for name, unit, work, providers in cases():
-            if time.monotonic() - began > SECONDS:
-                print(f"{name}: left out, the time is up", flush=True)
-                continue
-            for graph in graphs:
-                base = 0.0
-                for who, run in providers.items():
-                    low, middle, high = measure(run, graph=graph)
-                    base = base or middle
-                    rate = work / middle
-                    row = {
-                        "case": name + (", kernels alone" if graph else ""),
-                        "provider": who,
-                        "p20": low,
-                        "p50": middle,
-                        "p80": high,
-                        "unit": unit,
-                        "work_per_second": rate,
-                        "of_floor": rate / floor[unit] if unit in floor else None,
-                        "times_ours": middle / base,
-                    }
-                    rows.append(row)
-                    print(table_line(row), flush=True)
-    return rows
+        try:
+            measure_cases(cases(), graphs, floor, began, rows)
+        except Exception as error:  # what was measured is kept, whatever a case does
+            sound = False
+            rows.append({"case": cases.__name__, "error": f"{type(error).__name__}: {error}"[:500]})
+            print(f"{cases.__name__}: {type(error).__name__}: {error}", flush=True)
+    return sound
+
+
+def measure_cases(
+    cases: Iterator[tuple[str, str, float, dict[str, Work]]],
+    graphs: tuple[bool, ...],
+    floor: dict[str, float],
+    began: float,
+    rows: list[Row],
+) -> None:
+    """Measure the cases of one op into `rows`."""
+    for name, unit, work, providers in cases:
+        if time.monotonic() - began > SECONDS:
+            print(f"{name}: left out, the time is up", flush=True)
+            continue
+        for graph in graphs:
+            base = 0.0
+            for who, run in providers.items():
+                low, middle, high = measure(run, graph=graph)
+                base = base or middle
+                rate = work / middle
+                row = {
+                    "case": name + (", kernels alone" if graph else ""),
+                    "provider": who,
+                    "p20": low,
+                    "p50": middle,
+                    "p80": high,
+                    "unit": unit,
+                    "work_per_second": rate,
+                    "of_floor": rate / floor[unit] if unit in floor else None,
+                    "times_ours": middle / base,
+                }
+                rows.append(row)
+                print(table_line(row), flush=True)
 
 
 def table_line(row: Row) -> str:
@@ -338,13 +363,15 @@ def main() -> int:
     errors = subprocess.Popen(
         [sys.executable, "-m", "bench.kernel_errors"], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
-    passed = options.no_tests or run_tests()
+    tests = "not asked for" if options.no_tests else run_tests()
     table, _ = errors.communicate()  # before anything is timed
-    passed = passed and errors.returncode == 0
+    passed = tests in ("passed", "not asked for") and errors.returncode == 0
     print("| case | by | us (p20-p80) | rate | of floor | time / ours |\n|---|---|---|---|---|---|")
-    rows = benchmark(began)
+    rows: list[Row] = []
+    passed = benchmark(began, rows) and passed
     print(table)
-    result = {**describe(), "passed": passed, "rows": rows, "errors": table.splitlines()}
+    result = {**describe(), "passed": passed, "tests": tests, "rows": rows}
+    result["errors"] = table.splitlines()
     stamp = result["date"].replace(":", "").replace("+0000", "Z")
     path = ROOT / "bench" / "results" / f"gpu-{stamp}.json"
     path.parent.mkdir(parents=True, exist_ok=True)

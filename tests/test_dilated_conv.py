@@ -9,6 +9,7 @@ from torch.nn import functional
 from triton_device import LARGE, ON_EVERY_DEVICE, ON_THE_CPU, interpreter, spread  # noqa: F401
 
 import native_kernels.dilated_conv as op
+import native_kernels.dilated_conv.block as block_module
 from native_kernels.dilated_conv import (
     _ops,
     conv_with_sums,
@@ -505,6 +506,44 @@ def test_normalise_relu_and_residual(device, dtype, channels, residual):
     assert_close(found, wanted, rtol=max(2e-6, 2 * torch.finfo(dtype).eps), floor=1)
     if device == "cpu":
         assert torch.equal(norm_relu(*inputs), norm_relu_reference(*inputs))
+
+
+@ON_EVERY_DEVICE
+def test_a_norm_of_more_rows_than_one_pass_of_the_slices(device, monkeypatch):
+    monkeypatch.setattr("native_kernels.dilated_conv.norm.gpu.SLICES", 2)
+    rng = torch.Generator().manual_seed(6)
+    z = torch.randn(3, 300, 30, generator=rng)
+    mean, scale, shift = (torch.randn(30, generator=rng) for _ in range(3))
+    inputs = [one.to(device).requires_grad_() for one in (z, mean, scale, shift)]
+    found = with_gradients(norm_relu_triton, [*inputs, None])
+    assert_close(found, exact([*inputs, None], norm_relu_reference), rtol=5e-6, floor=1)
+
+
+def test_a_constant_channel_with_a_large_mean_is_normalised_to_nothing():
+    """Rounding leaves a variance below zero there, whose root would be no number."""
+    block = Block(4, dilation=1, batch_norm=True)
+    with torch.no_grad():
+        block.conv.weight.zero_()
+        block.conv.bias.copy_(torch.tensor([1e4 + 0.1, 3e5 + 0.7, 123456.7, 0.1]))
+    x = torch.zeros(3, 257, 4)
+    assert block(x).isfinite().all()
+    assert block.norm.running_var.min() >= 0
+
+
+def test_a_block_passes_its_options_on(monkeypatch):
+    seen = []
+    whole = block_module.dilated_conv
+
+    def watched(*arguments, **options):
+        seen.append((options["recompute"], options["tf32"]))
+        return whole(*arguments, **options)
+
+    monkeypatch.setattr(block_module, "dilated_conv", watched)
+    x = torch.randn(1, 9, 4)
+    for recompute, tf32 in ((True, False), (False, True)):
+        Block(4, dilation=1, recompute=recompute, tf32=tf32)(x)
+        Conv(4, 4, 3, recompute=recompute, tf32=tf32)(x)
+    assert seen == [(True, False)] * 2 + [(False, True)] * 2
 
 
 @SLOW_FORMS

@@ -247,6 +247,24 @@ def test_a_profile_without_counts_is_exactly_nothing(device, variant, form):
 
 @ON_EVERY_DEVICE
 @pytest.mark.parametrize("form", ["reference", "kernels"])
+def test_counts_that_are_no_number_are_seen(device, form):
+    """They are no profile without counts; and logits of such a one do not matter."""
+    run = multinomial_nll_reference if form == "reference" else multinomial_nll_triton
+    logits, _, _, _ = draw((3, 1, 40), device=device)
+    counts = torch.ones(3, 1, 40, device=device)
+    counts[0, 0, 7] = math.nan
+    counts[1] = 0
+    logits.data[1, 0, 3] = math.nan
+    loss, gradient = with_gradients(run, logits, counts, None, None)[:2]
+    assert loss[0].isnan().all()
+    assert gradient[0].isnan().any()
+    assert loss[1] == 0
+    assert not gradient[1].any()
+    assert loss[2].isfinite().all()
+
+
+@ON_EVERY_DEVICE
+@pytest.mark.parametrize("form", ["reference", "kernels"])
 def test_impossible_positions(device, form):
     run = multinomial_nll_reference if form == "reference" else multinomial_nll_triton
     logits, counts, _, _ = draw((4, 2, 1500), device=device)

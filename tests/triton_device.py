@@ -30,9 +30,7 @@ MAP_NORESERVE = 0x4000  # Linux; in the module `mmap` from Python 3.13 on
 
 DEVICES = [pytest.param("cuda", marks=pytest.mark.gpu)]
 if INTERPRETED:
-    MAP_NORESERVE = 0x4000  # Linux; in the module `mmap` from Python 3.13 on
-
-DEVICES = [pytest.param("cpu", id="interpreter"), *DEVICES]
+    DEVICES = [pytest.param("cpu", id="interpreter"), *DEVICES]
 ON_THE_CPU = pytest.mark.skipif(not INTERPRETED, reason="address space without memory: CPU only")
 LARGE = pytest.mark.skipif(
     torch.cuda.is_available() and torch.cuda.get_device_properties(0).total_memory < 40e9,

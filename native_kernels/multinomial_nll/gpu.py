@@ -304,8 +304,8 @@ def _forward_kernel(
     if CONSTANT:
         loss += orders - _log_factorial(total)
     if PER_PROFILE:
-        loss /= tl.where(total > 0, total, 1.0)
-    loss = tl.where(total > 0, loss, 0.0)
+        loss /= tl.where(total <= 0, 1.0, total)
+    loss = tl.where(total <= 0, 0.0, loss)
     at = (b * T + t) * G + g
     tl.store(loss_ptr + at, loss, mask=in_T)
     tl.store(total_ptr + at, total, mask=in_T)
@@ -402,8 +402,9 @@ def _backward_kernel(
         total = tl.load(total_ptr + at, mask=in_T, other=0)
         scale = tl.load(dloss_ptr + at, mask=in_T, other=0)
         if PER_PROFILE:
-            scale /= tl.where(total > 0, total, 1.0)
-        live = (total > 0) & (top > float("-inf"))
+            scale /= tl.where(total <= 0, 1.0, total)
+        live = (total <= 0) == 0  # a total that is no number is not passed over
+        live = live & (top > float("-inf"))
         level = tl.where(live, top, 0.0)
         inside = in_T[:, None] & in_L[None, :]
         x_at = t[:, None] * x_t * ALIGN + q[None, :] * x_l

@@ -29,9 +29,10 @@ def multinomial_nll_reference(
     if joint_strands:
         x, y = x.flatten(2), y.flatten(2)
     total = y.sum(-1)
-    observed = total > 0
+    observed = ~(total <= 0)  # a total that is no number is not passed over
     closed = (x == -torch.inf).all(-1)  # no position is possible
-    log_p = torch.where(closed[..., None], 0.0, x).log_softmax(-1)
+    shut = closed | ~observed
+    log_p = torch.where(shut[..., None], 0.0, x).log_softmax(-1)
     loss = -torch.where(y != 0, y * log_p, 0.0).sum(-1)
     if constant:
         loss = loss - torch.lgamma(total + 1) + torch.lgamma(y + 1).sum(-1)
