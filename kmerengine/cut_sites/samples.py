@@ -184,7 +184,8 @@ def _nothing_kept(ends: RawEnds, sample: Sample) -> InputError:
 def _joined(
     samples: list[Sample], read: list[RawEnds], options: CutOptions, *, pooled: bool
 ) -> CutSamples:
-    files = [_file(ends, options) for ends in read]
+    told = _by_sequence(read, options) if options.detect_shift else [None] * len(read)
+    files = [_file(*each, options) for each in zip(read, told, strict=True)]
     to_add = [
         Shift(0, 0) if file.held is None else remaining(file.held.held, options.wanted)
         for file in files
@@ -223,12 +224,11 @@ def _joined(
     return joined
 
 
-def _file(ends: RawEnds, options: CutOptions) -> ReadFile:
+def _file(ends: RawEnds, told: DetectedBySequence | None, options: CutOptions) -> ReadFile:
     """What shift a file holds: as the user says, by the genome, or by its neighbouring ends."""
     if ends.kind == "cuts":
         note = f"cuts with shift {shift_text(options.wanted)}"
         return ReadFile(ends, None, None, note, made=ends.made)
-    told = _by_sequence(ends, options) if options.detect_shift else None
     said = f"; {told.sentence}" if told else ""
     if options.input_shift != "auto":
         held: Held = options.input_shift
@@ -274,27 +274,40 @@ def _ends_of(
     return (keys[mine] >> np.uint64(1)).astype(np.int64), counts[mine].astype(np.int64)
 
 
-def _by_sequence(ends: RawEnds, options: CutOptions) -> DetectedBySequence:
-    """What the genome around the ends says; of a large file, around some of them."""
+def _by_sequence(read: list[RawEnds], options: CutOptions) -> list[DetectedBySequence | None]:
+    """What the genome around each file's ends says; of a large file, around some of them.
+
+    The genome is read once for all files.
+    """
     from kmerengine.io.fasta import Genome
 
     assert options.genome is not None
     if not is_fasta(options.genome):
         raise InputError(f"{options.genome}: holds no sequence, expected FASTA for --detect-shift")
-    total = sum(int(each.sizes.sum()) for each in ends.samples.values())
-    step = -(-total // BY_SEQUENCE)
-    composition = SequenceComposition()
+    compositions = [SequenceComposition() for _ in read]
+    places = [{name: i for i, name in enumerate(ends.contigs)} for ends in read]
+    totals = [sum(int(each.sizes.sum()) for each in ends.samples.values()) for ends in read]
     with Genome.open(options.genome) as genome:
-        place = {name: i for i, name in enumerate(genome.contigs)}
-        for contig, (name, length) in enumerate(ends.contigs.items()):
-            found = [_ends_of(ends, contig, 0, length + 1, strand=i)[0][::step] for i in (0, 1)]
-            if name not in place or not any(map(len, found)):
-                continue
-            whole = np.array([genome.contigs[name]])
-            codes, _ = genome.fetch(np.array([place[name]]), np.zeros(1, np.int64), whole)
-            composition.add(codes, found[0], "+")
-            composition.add(codes, found[1], "-")
-    return rank_shifts(composition)
+        for number, (name, length) in enumerate(genome.contigs.items()):
+            codes = None
+            for ends, composition, place, total in zip(
+                read, compositions, places, totals, strict=True
+            ):
+                if ends.kind == "cuts" or name not in place:
+                    continue
+                reach, step = ends.contigs[name] + 1, -(-total // BY_SEQUENCE)
+                found = [_ends_of(ends, place[name], 0, reach, strand=i)[0][::step] for i in (0, 1)]
+                if not any(map(len, found)):
+                    continue
+                if codes is None:
+                    whole = np.array([length])
+                    codes, _ = genome.fetch(np.array([number]), np.zeros(1, np.int64), whole)
+                composition.add(codes, found[0], "+")
+                composition.add(codes, found[1], "-")
+    return [
+        None if ends.kind == "cuts" else rank_shifts(composition)
+        for ends, composition in zip(read, compositions, strict=True)
+    ]
 
 
 def _genome(

@@ -1,6 +1,7 @@
 """Unions of regions, and what lies inside them."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -48,9 +49,10 @@ class Stretches:
     ) -> "Stretches":
         """From regions in any order that may overlap."""
         edges = []
-        for number in range(n_contigs):
-            mine = np.flatnonzero(contig == number)
-            mine = mine[np.argsort(start[mine], kind="stable")]
+        order = np.lexsort((start, contig))
+        first_of = np.searchsorted(contig[order], np.arange(n_contigs + 1))
+        for low, high in pairwise(first_of.tolist()):
+            mine = order[low:high]
             reached = np.maximum.accumulate(end[mine]) if len(mine) else end[mine]
             is_new = np.ones(len(mine), np.bool_)
             is_new[1:] = start[mine][1:] > reached[:-1]
@@ -59,10 +61,13 @@ class Stretches:
             edges.append(np.column_stack([start[mine][first], reached[last]]).ravel())
         return cls(edges)
 
-    def meets(self, contig: int, start: int, end: int) -> bool:
-        """Whether any base of [start, end) lies in a stretch."""
-        first, last = np.searchsorted(self.edges[contig], [start, end - 1], side="right")
-        return bool(first != last or first % 2 == 1)
+    def meets(
+        self, contig: int, start: npt.NDArray[np.int64], end: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.bool_]:
+        """Whether any base of each [start, end) lies in a stretch."""
+        first = np.searchsorted(self.edges[contig], start, side="right")
+        last = np.searchsorted(self.edges[contig], end - 1, side="right")
+        return np.asarray((first != last) | (first % 2 == 1))
 
     def holds(self, contig: int, position: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         """Whether each position lies in a stretch."""

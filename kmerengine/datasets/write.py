@@ -115,10 +115,11 @@ def _negatives_on_peaks(examples: Examples) -> int:
     union = Stretches.merged(
         rows.contig[peaks], rows.start[peaks], rows.end[peaks], len(rows.contig_names)
     )
-    return sum(
-        union.meets(int(rows.contig[row]), int(rows.start[row]), int(rows.end[row]))
-        for row in np.flatnonzero(examples.negative).tolist()
-    )
+    n = 0
+    for contig in np.unique(rows.contig[examples.negative]).tolist():
+        mine = examples.negative & (rows.contig == contig)
+        n += int(union.meets(contig, rows.start[mine], rows.end[mine]).sum())
+    return n
 
 
 def _positives(examples: Examples) -> dict[str, dict[str, int]]:

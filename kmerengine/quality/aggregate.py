@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -75,9 +76,10 @@ class Anchors:
         number = np.array([place.get(name, -1) for name in names], np.int64)
         own = number[contig] if len(contig) else np.zeros(0, np.int64)
         positions, directions = [], []
-        for i in range(len(contigs)):
-            mine = np.flatnonzero(own == i)
-            mine = mine[np.argsort(position[mine], kind="stable")]
+        order = np.lexsort((position, own))
+        first_of = np.searchsorted(own[order], np.arange(len(contigs) + 1))
+        for low, high in pairwise(first_of.tolist()):
+            mine = order[low:high]
             positions.append(position[mine])
             directions.append(minus[mine])
         anchors = cls(positions, directions)

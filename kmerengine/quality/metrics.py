@@ -1,7 +1,7 @@
 """What tells a good ATAC-seq library from a bad one, of one sample."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,6 @@ class SampleQC:
     v_plot: VPlot | None
     motif: npt.NDArray[np.float64] | None = None
     background: npt.NDArray[np.float64] | None = None
-    notes: list[str] = field(default_factory=list)
 
 
 def measure(
