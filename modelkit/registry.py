@@ -1,0 +1,38 @@
+"""The models: each is a config, a network and a task."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from torch import nn
+
+from modelkit.config import Config
+from modelkit.models.bpaitac import BpAITAC
+from modelkit.models.bpaitac_config import BiasConfig, BpAITACConfig
+from modelkit.tasks.profile import ProfileTask
+from modelkit.tasks.task import Task
+
+__all__ = ["MODELS", "Entry"]
+
+
+class Entry(NamedTuple):
+    """What a name stands for.
+
+    Attributes
+    ----------
+    config : type
+        A `Config`.
+    model : callable
+        Makes the network of ``config.network``; only its signature differs between models.
+    task : callable
+        Makes the `Task` of (config, dataset).
+    """
+
+    config: type[Config]
+    model: Callable[[Any], nn.Module]
+    task: Callable[[Any, Any], Task]
+
+
+MODELS: dict[str, Entry] = {
+    "bpaitac": Entry(BpAITACConfig, BpAITAC, ProfileTask),
+    "bpaitac-bias": Entry(BiasConfig, BpAITAC, ProfileTask),
+}

@@ -1,0 +1,86 @@
+"""What a model is trained for, as the trainer sees it: batches, a loss, and numbers that judge."""
+
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Batches", "Losses", "Observed", "Task"]
+
+Array = npt.NDArray[Any]
+Rows = npt.NDArray[np.int64]
+Observed = dict[str, Array]
+
+
+class Losses(NamedTuple):
+    """Losses of a batch, means over its examples.
+
+    Attributes
+    ----------
+    loss : Tensor, shape ()
+        What is minimised.
+    parts : dict of str to Tensor of shape ()
+        What it is made of, for the record.
+    """
+
+    loss: Tensor
+    parts: dict[str, Tensor]
+
+
+class Batches(Protocol):
+    """Batches of an epoch, such as `modelkit.data.Loader`."""
+
+    n_examples: int
+    batch_size: int
+
+    def __len__(self) -> int:
+        """Batches of an epoch."""
+
+    def batches(self, epoch: int, first: int = 0) -> Iterator[Any]:
+        """The batches of an epoch from number `first` on, the same every time."""
+
+
+class Task(Protocol):
+    """Made of (config, dataset).
+
+    Attributes
+    ----------
+    select : str
+        Metric of validation whose best weights are kept, unless the config says otherwise.
+    better : "max" or "min"
+        Of `select`.
+    """
+
+    select: str
+    better: Literal["max", "min"]
+
+    def rows(self, split: str) -> Rows:
+        """Examples of a split ("train", "validation", "test" or "all") that can be used."""
+
+    def batches(
+        self,
+        rows: Rows,
+        *,
+        training: bool,
+        batch_size: int,
+        seed: int = 0,
+        rank: int = 0,
+        ranks: int = 1,
+        device: torch.device,
+    ) -> Batches:
+        """Batches of these rows: shuffled and augmented for training, else as they are and all."""
+
+    def losses(self, model: nn.Module, batch: Any) -> Losses:
+        """Losses of a batch."""
+
+    def observe(self, model: nn.Module, batch: Any) -> dict[str, Tensor]:
+        """What `metrics` needs of each example: any arrays with one row per example, and `row`."""
+
+    def metrics(self, observed: Observed) -> dict[str, float]:
+        """Numbers that judge a model on examples, whatever batches and ranks they came from.
+
+        `loss` is among them: the mean over the examples, as training has it.
+        """
