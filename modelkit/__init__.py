@@ -1,1 +1,20 @@
 """Models of regulatory DNA on the data sets that kmerengine makes."""
+
+from kmerengine._lazy import lazily
+
+_MODULES = {
+    "MODELS": "modelkit.registry",
+    "Loader": "modelkit.data",
+    "Run": "modelkit.training.run",
+    "add_bias": "modelkit.inference.bias",
+    "evaluate": "modelkit.inference.evaluate",
+    "import_weights": "modelkit.weights.import_weights",
+    "predict": "modelkit.inference.predict",
+    "read_config": "modelkit.config",
+    "train": "modelkit.training.train",
+    "train_folds": "modelkit.training.train",
+}
+
+__all__ = sorted(_MODULES)
+
+__getattr__ = lazily(__name__, _MODULES)

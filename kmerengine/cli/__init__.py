@@ -1,13 +1,8 @@
 """The `kmerengine` command: one file per sub-command, imported when it is called."""
 
-import errno
-from importlib import import_module
-from typing import Any
-
 import click
 
-from kmerengine.cli._signals import unwound_when_ended
-from kmerengine.errors import InputError
+from kmerengine.cli._group import Commands
 
 COMMANDS = {
     "count": "Count gapped k-mers per region, per record, or in total.",
@@ -23,38 +18,12 @@ COMMANDS = {
 }
 
 
-class Commands(click.Group):
-    """Finds sub-commands by name and turns InputError into one line and exit status 1."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return sorted(COMMANDS)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
-        if name not in COMMANDS:
-            return None
-        command = import_module(f"kmerengine.cli.{name}").command
-        assert isinstance(command, click.Command)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        with formatter.section("Commands"):
-            formatter.write_dl(sorted(COMMANDS.items()))
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            with unwound_when_ended():
-                return super().invoke(ctx)
-        except InputError as error:
-            raise click.ClickException(str(error)) from error
-        except MemoryError as error:
-            raise click.ClickException(f"not enough memory: {error}; use fewer threads") from error
-        except OSError as error:
-            if error.errno == errno.EPIPE:  # nobody reads our output any more: click ends quietly
-                raise
-            raise click.ClickException(str(error)) from error
-
-
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Commands,
+    package=__name__,
+    table=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="kmerengine")
 def main() -> None:
     """Gapped k-mer counts and Tn5 cut profiles for ATAC-seq, in Arrow and Parquet."""

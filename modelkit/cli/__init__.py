@@ -1,9 +1,24 @@
-"""The `modelkit` command."""
+"""The `modelkit` command: one file per sub-command, imported when it is called."""
 
 import click
 
+from kmerengine.cli._group import Commands
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+COMMANDS = {
+    "add-bias": "Give a data set the logits of a Tn5 bias model.",
+    "evaluate": "Measure a trained model on data it has not seen.",
+    "import-weights": "Make a run of the weights that a paper released.",
+    "predict": "Write predicted profiles as bigWig and totals as Parquet.",
+    "train": "Train a model on a data set.",
+}
+
+
+@click.group(
+    cls=Commands,
+    package=__name__,
+    table=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="kmerengine")
 def main() -> None:
-    """Models of regulatory DNA on the data sets that kmerengine makes. No command yet."""
+    """Models of regulatory DNA on the data sets that kmerengine makes."""

@@ -21,6 +21,8 @@ class Purpose(IntEnum):
     NEGATIVES = 2
     JITTER = 3
     REVERSE = 4
+    WEIGHTS = 5
+    STEP = 6
 
 
 def draw(seed: int, epoch: int, purpose: Purpose, index: npt.NDArray[Any]) -> U64:

@@ -1,0 +1,356 @@
+"""The training loop: the only one, for every model.
+
+All that decides the weights is a function of the config, the data and the state that a checkpoint
+holds: examples of (seed, epoch, place), random numbers of a step (dropout) of (seed, epoch, batch,
+rank). So a run that was killed and goes on ends with the same bits.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from kmerengine.errors import InputError
+from modelkit.config import Config
+from modelkit.data.draws import Purpose, draw
+from modelkit.tasks.task import Batches, Losses, Observed, Task
+from modelkit.training.checkpoint import load_into, read_checkpoint
+from modelkit.training.optimizer import Averages, Stepper
+from modelkit.training.ranks import Ranks
+from modelkit.training.rules import Best, Rules
+from modelkit.training.run import BEST, BEST_LOSS, LAST, MODEL, Run
+
+__all__ = ["Reporter", "Trainer", "observe_all"]
+
+AVERAGE, OPTIMIZER, SUMS = "average/", "optimizer/", "sums"
+STEPS_BETWEEN_QUESTIONS = 50  # whether it is time to save: asking costs ranks a wait
+
+Row = dict[str, float | int]
+
+
+class Reporter(Protocol):
+    """Told how training goes."""
+
+    def say(self, line: str) -> None:
+        """A line for people."""
+
+    def stepped(self, epoch: int, done: int, of: int) -> None:
+        """So many of the epoch's examples are done."""
+
+    def epoch(self, row: Row) -> None:
+        """An epoch has ended with these metrics."""
+
+
+class Silent:
+    """Says nothing."""
+
+    def say(self, line: str) -> None: ...
+
+    def stepped(self, epoch: int, done: int, of: int) -> None: ...
+
+    def epoch(self, row: Row) -> None: ...
+
+
+class Trainer:
+    """Trains a network for a task and keeps its run.
+
+    Parameters
+    ----------
+    config : Config
+        Complete: `for_dataset` has been called.
+    network : Module
+        On its device, the same on every rank.
+    task : Task
+    run : Run
+        Written to by the first rank alone.
+    ranks : Ranks
+    device : torch.device
+    reporter : Reporter
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        network: nn.Module,
+        task: Task,
+        run: Run,
+        ranks: Ranks,
+        device: torch.device,
+        reporter: Reporter,
+    ) -> None:
+        options = config.training
+        self.options, self.network, self.task, self.run = options, network, task, run
+        self.ranks, self.device, self.reporter = ranks, device, reporter
+        ranks.synchronise_norms(network)
+        self.stepper = Stepper(network, options)
+        self.averages = Averages(network, options.ema) if options.ema is not None else None
+        piece = options.batch_size // options.accumulate
+        if piece * options.accumulate != options.batch_size or piece % ranks.ranks:
+            raise InputError(
+                f"training.batch_size: found {options.batch_size}, expected a multiple of "
+                f"accumulate ({options.accumulate}) times the ranks ({ranks.ranks})"
+            )
+        self.training_rows = task.rows("train")
+        self.batches: Batches = task.batches(
+            self.training_rows,
+            training=True,
+            batch_size=piece,
+            seed=options.seed,
+            rank=ranks.rank,
+            ranks=ranks.ranks,
+            device=device,
+        )
+        self.judged_on = "validation" if len(task.rows("validation")) else "train"
+        select = options.select or task.select
+        if self.judged_on == "train":  # nothing to choose by: the last weights are kept
+            select = "loss"
+        better = task.better if select == task.select else "min" if select == "loss" else "max"
+        self.rules = Rules(Best(select, better), Best("loss", "min"))
+        self.epoch, self.batch = 0, 0  # the next to be done
+        self.history: list[Row] = []
+        self.sums: dict[str, Tensor] = {}
+        self.seconds = 0.0  # of this epoch, before it was interrupted
+        self.stopped: str | None = None
+        self.model = self._wrapped()
+
+    def _wrapped(self) -> nn.Module:
+        """The network as steps call it."""
+        model = self.network
+        if self.ranks.ranks > 1:
+            model = nn.parallel.DistributedDataParallel(
+                model,
+                device_ids=[self.device] if self.device.type == "cuda" else None,
+                broadcast_buffers=False,  # equal on all ranks: norms are synchronised
+                gradient_as_bucket_view=True,
+            )
+        return torch.compile(model) if self.options.compile else model  # type: ignore[return-value]
+
+    def fit(self) -> None:
+        """Train to the end, from where the state stands."""
+        while self.epoch <= self.options.epochs and self.stopped is None:
+            if self.epoch > 0:
+                self._train_epoch()
+            elif self.options.evaluate_first:
+                self._measure_first()
+            if self.epoch > 0 or self.options.evaluate_first:
+                self._judge()
+            self.epoch, self.batch, self.sums, self.seconds = self.epoch + 1, 0, {}, 0.0
+            self._save()
+        if self.rules.select.value is None:  # nothing was better: there was no epoch, or no number
+            self._save_weights(BEST)
+
+    def _train_epoch(self) -> None:
+        options, batches = self.options, self.batches
+        started, saved, done_before = time.monotonic(), time.monotonic(), self.seconds
+        n, size = len(batches), batches.batch_size
+        self.model.train()
+        for batch in batches.batches(self.epoch, self.batch):
+            first = self.batch // options.accumulate * options.accumulate
+            last = min(first + options.accumulate, n) - 1
+            n_step = min((last + 1) * size, batches.n_examples) - first * size
+            ends = self.batch == last
+            self._seed()
+            with self._unsynchronised(until_now=not ends), self._autocast():
+                losses = self.task.losses(self.model, batch)
+                n_here = self._count(losses, len(batch[0]))
+                (losses.loss * (n_here * self.ranks.ranks / n_step)).backward()  # type: ignore[no-untyped-call]
+            self.batch += 1
+            if not ends:
+                continue
+            self.stepper.step()
+            if self.averages is not None:
+                self.averages.update(self.network, self.stepper.step_number)
+            self.seconds = done_before + time.monotonic() - started
+            self.reporter.stepped(
+                self.epoch, min(self.batch * size, batches.n_examples), batches.n_examples
+            )
+            if self.batch < n and self._is_due(time.monotonic() - saved):
+                self._save()
+                saved = time.monotonic()
+
+    def _measure_first(self) -> None:
+        """The losses of the training data before any step."""
+        started = time.monotonic()
+        self.model.eval()
+        with torch.no_grad(), self._autocast():
+            rows = self.ranks.share(self.training_rows)
+            for batch in self._plain(rows).batches(0) if len(rows) else ():
+                self._count(self.task.losses(self.network, batch), len(batch[0]))
+        self.seconds = time.monotonic() - started
+
+    def _judge(self) -> None:
+        """End an epoch: measure, decide, record."""
+        names = list(self.sums)
+        sums = self.ranks.sum(torch.stack([self.sums[name] for name in names]))
+        found: dict[str, float] = dict(zip(names, sums.tolist(), strict=True))
+        n = found.pop("n")
+        means = {name: value / n for name, value in found.items()}
+        if means["loss"] != means["loss"] or abs(means["loss"]) == float("inf"):
+            raise InputError(
+                f"epoch {self.epoch}: the training loss is {means['loss']}; expected a number: "
+                f"lower training.learning_rate ({self.options.learning_rate}) or set clip_norm; "
+                f"{self.run.path / LAST} holds the last good state"
+            )
+        row: Row = {
+            "epoch": self.epoch,
+            "step": self.stepper.step_number,
+            "learning_rate": self.stepper.learning_rate,
+        }
+        row |= {f"train_{name}": value for name, value in means.items()}
+        started = time.monotonic()
+        metrics = self.measure(self.judged_on) if self.judged_on != "train" else means
+        row |= {f"validation_{k}": v for k, v in metrics.items() if self.judged_on != "train"}
+        select = self.rules.select.metric
+        if select not in metrics:
+            raise InputError(
+                f"training.select: found {select!r}, expected one of {', '.join(sorted(metrics))}"
+            )
+        verdict = self.rules.after(
+            self.options, self.epoch, means["loss"], metrics[select], metrics["loss"]
+        )
+        self.stepper.factor = self.rules.factor
+        self.stopped = verdict.stop
+        row |= {"seconds": self.seconds, "validation_seconds": time.monotonic() - started}
+        row["examples_per_second"] = n / self.seconds if self.seconds else float("nan")
+        self.history.append(row)
+        if verdict.best[select] or self.judged_on == "train":
+            self._save_weights(BEST)
+        if verdict.best["loss"] and select != "loss" and self.judged_on != "train":
+            self._save_weights(BEST_LOSS)
+        self.reporter.epoch(row)
+        if verdict.dropped:
+            self.reporter.say(f"epoch {self.epoch}: learning rate {self.stepper.learning_rate:g}")
+        if verdict.stop is not None:
+            self.reporter.say(f"epoch {self.epoch}: stopped, {verdict.stop}")
+
+    def measure(self, split: str) -> dict[str, float]:
+        """The task's metrics on a split."""
+        rows = self.ranks.share(self.task.rows(split))
+        self.model.eval()
+        with self._autocast():
+            batches = self._plain(rows).batches(0) if len(rows) else iter(())
+            found = observe_all(self.task, self.network, batches)
+        return self.task.metrics(self.ranks.gather(found))
+
+    def _plain(self, rows: np.ndarray[Any, Any]) -> Batches:
+        size = -(-self.options.batch_size // (self.options.accumulate * self.ranks.ranks))
+        return self.task.batches(rows, training=False, batch_size=size, device=self.device)
+
+    def _count(self, losses: Losses, n: int) -> int:
+        """Add a batch of n examples to the sums of the epoch; float64, on the device."""
+        for name, value in {"loss": losses.loss, **losses.parts}.items():
+            held = value.detach().double() * n
+            self.sums[name] = self.sums[name] + held if name in self.sums else held
+        more = torch.full((), n, dtype=torch.float64, device=self.device)
+        self.sums["n"] = self.sums["n"] + more if "n" in self.sums else more
+        return n
+
+    def _seed(self) -> None:
+        """Set PyTorch's random numbers for this step."""
+        place = np.array([self.batch * self.ranks.ranks + self.ranks.rank])
+        torch.manual_seed(int(draw(self.options.seed, self.epoch, Purpose.STEP, place)[0]) >> 1)
+
+    def _autocast(self) -> Any:
+        if not self.options.amp:
+            return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
+
+    @contextmanager
+    def _unsynchronised(self, *, until_now: bool) -> Iterator[None]:
+        """Add up gradients here, without the other ranks, until the last piece of a step."""
+        model = self.model
+        if until_now and isinstance(model, nn.parallel.DistributedDataParallel):
+            with model.no_sync():
+                yield
+        else:
+            yield
+
+    def _is_due(self, seconds: float) -> bool:
+        """Whether to save now: all ranks answer the same."""
+        options, step = self.options, self.stepper.step_number
+        if options.checkpoint_steps is not None and step % options.checkpoint_steps == 0:
+            return True
+        minutes = options.checkpoint_minutes
+        if minutes is None or (self.ranks.ranks > 1 and step % STEPS_BETWEEN_QUESTIONS):
+            return False
+        due = self.ranks.first and seconds > 60 * minutes
+        return bool(self.ranks.sum(torch.tensor(int(due), device=self.device)))
+
+    def _weights(self) -> dict[str, Tensor]:
+        average = self.averages
+        return average.of(self.network) if average is not None else self.network.state_dict()
+
+    def _save_weights(self, name: str) -> None:
+        if self.ranks.first:
+            tensors = {MODEL + key: value for key, value in self._weights().items()}
+            self.run.save(name, tensors, epoch=self.epoch, step=self.stepper.step_number)
+
+    def _save(self) -> None:
+        """Write the whole state; what a run goes on from."""
+        names = list(self.sums)
+        sums = torch.zeros(self.ranks.ranks, len(names), dtype=torch.float64, device=self.device)
+        if names:
+            sums[self.ranks.rank] = torch.stack([self.sums[name] for name in names])
+        sums = self.ranks.sum(sums)  # a row of each rank: zeros add nothing
+        if not self.ranks.first:
+            return
+        tensors = {MODEL + name: value for name, value in self.network.state_dict().items()}
+        tensors |= {OPTIMIZER + name: value for name, value in self.stepper.state().items()}
+        if self.averages is not None:
+            tensors |= {AVERAGE + name: value for name, value in self.averages.weights.items()}
+        tensors[SUMS] = sums
+        state = {
+            "epoch": self.epoch,
+            "batch": self.batch,
+            "step": self.stepper.step_number,
+            "sums": names,
+            "rules": self.rules.state(),
+            "history": self.history,
+            "seconds": self.seconds,
+            "stopped": self.stopped,
+        }
+        self.run.save(LAST, tensors, state=state)
+        self.run.write_metrics(self.history)
+
+    def resume(self) -> None:
+        """Take up the state that the run's last checkpoint holds."""
+        path = self.run.path / LAST
+        tensors, about = read_checkpoint(path)
+        state = about.get("state")
+        if not isinstance(state, dict):
+            raise InputError(f"{path}: holds no state to go on from; train again with --force")
+        load_into(self.network, tensors, MODEL, path)
+        held = {n.removeprefix(OPTIMIZER): t for n, t in tensors.items() if n.startswith(OPTIMIZER)}
+        self.stepper.restore(held)
+        if self.averages is not None:
+            for name, weight in self.averages.weights.items():
+                weight.copy_(tensors[AVERAGE + name])
+        self.epoch, self.batch = state["epoch"], state["batch"]
+        self.stepper.step_number = state["step"]
+        self.rules = Rules.restored(state["rules"])
+        self.stepper.factor = self.rules.factor
+        self.history, self.seconds = state["history"], state["seconds"]
+        self.stopped = state["stopped"]
+        sums = tensors[SUMS].to(self.device)
+        if len(sums) != self.ranks.ranks:  # then one rank carries on what all had
+            sums = sums.sum(0, keepdim=True) * (self.ranks.rank == 0)
+            sums = sums.expand(self.ranks.ranks, -1)
+        here = sums[self.ranks.rank]
+        self.sums = {name: here[i].clone() for i, name in enumerate(state["sums"])}
+
+
+def observe_all(task: Task, network: nn.Module, batches: Iterator[Any]) -> Observed:
+    """What a task observes of each example of some batches; {} of none."""
+    network.eval()
+    parts: dict[str, list[np.ndarray[Any, Any]]] = {}
+    with torch.inference_mode():
+        for batch in batches:
+            for name, value in task.observe(network, batch).items():
+                held = value.float() if value.dtype == torch.bfloat16 else value
+                # a copy: batches are overwritten
+                parts.setdefault(name, []).append(held.cpu().numpy().copy())
+    return {name: np.concatenate(arrays) for name, arrays in parts.items()}

@@ -1,0 +1,113 @@
+"""How a step moves the weights: optimizer, penalties, clipping, warm-up, averaged weights."""
+
+import torch
+from torch import Tensor, nn
+
+from modelkit.config import TrainingOptions
+
+__all__ = ["Averages", "Stepper", "penalised"]
+
+
+def penalised(model: nn.Module) -> dict[str, nn.Parameter]:
+    """Weights of convolutions and dense layers: what l1 and l2 are of."""
+    return {
+        name: weight
+        for name, weight in model.named_parameters()
+        if name.rpartition(".")[2] == "weight" and weight.ndim > 1
+    }
+
+
+class Stepper:
+    """Takes steps on the gradients that a model holds.
+
+    The penalties' gradients, ``2 * l2 * w + l1 * sign(w)``, are added to those of the loss, which
+    is the same as adding l1 * sum of |w| and l2 * sum of w**2 to it.
+    """
+
+    def __init__(self, model: nn.Module, options: TrainingOptions) -> None:
+        self.options = options
+        self.parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
+        self.penalised = list(penalised(model).values())
+        self.step_number = 0
+        self.factor = 1.0  # of the learning rate: what the drops have made of it
+        fused = next(iter(self.parameters.values())).is_cuda
+        held, rate = list(self.parameters.values()), options.learning_rate
+        decay = options.weight_decay
+        self.optimizer: torch.optim.Optimizer
+        if options.optimizer == "sgd":
+            self.optimizer = torch.optim.SGD(
+                held, rate, momentum=options.momentum, weight_decay=decay
+            )
+        else:
+            kind = torch.optim.Adam if options.optimizer == "adam" else torch.optim.AdamW
+            self.optimizer = kind(
+                held, rate, options.betas, options.eps, weight_decay=decay, fused=fused
+            )
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the next step."""
+        options = self.options
+        rate = options.learning_rate * self.factor
+        if self.step_number < options.warm_up:
+            share = self.step_number / options.warm_up
+            rate *= options.warm_up_from + (1 - options.warm_up_from) * share
+        return rate
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Move the weights and forget the gradients."""
+        options = self.options
+        for weight in self.penalised if options.l1 or options.l2 else ():
+            assert weight.grad is not None
+            weight.grad.add_(weight, alpha=2 * options.l2)
+            if options.l1:
+                weight.grad.add_(weight.sign(), alpha=options.l1)
+        if options.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.parameters.values(), options.clip_norm)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.step_number += 1
+
+    def state(self) -> dict[str, Tensor]:
+        """What the optimizer remembers of each weight, by the weight's name."""
+        return {
+            f"{name}/{slot}": value
+            for name, parameter in self.parameters.items()
+            for slot, value in self.optimizer.state[parameter].items()
+            if isinstance(value, Tensor)
+        }
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Take up `state` again."""
+        for name, parameter in self.parameters.items():
+            for key, value in tensors.items():
+                owner, _, slot = key.rpartition("/")
+                if owner == name:
+                    # the count of steps stays where the optimizer keeps it
+                    place = parameter.device if value.ndim or parameter.is_cuda else value.device
+                    self.optimizer.state[parameter][slot] = value.to(place)
+
+
+class Averages:
+    """Exponential moving averages of the weights; buffers are as they are.
+
+    The decay at step t is ``min(decay, (1 + t) / (10 + t))`` (TensorFlow's `num_updates`).
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.weights = {n: p.detach().clone() for n, p in model.named_parameters()}
+
+    @torch.no_grad()
+    def update(self, model: nn.Module, step: int) -> None:
+        """After step number `step`, from 1."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        for name, weight in model.named_parameters():
+            self.weights[name].lerp_(weight, 1 - decay)
+
+    def of(self, model: nn.Module) -> dict[str, Tensor]:
+        """The state of a network with averaged weights."""
+        return {**model.state_dict(), **self.weights}

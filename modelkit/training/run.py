@@ -1,0 +1,125 @@
+"""A run: the folder that training writes, which says how it was made.
+
+    run.json             data, versions, device, what became of it
+    config.json          the whole config; `modelkit train config.json` makes the run again
+    metrics.parquet      one row per epoch; metrics.jsonl: the same as lines of JSON
+    best.safetensors     weights and config: those of the best epoch
+    best_loss.safetensors   those of the lowest validation loss, where another metric selects
+    last.safetensors     the whole state after the last epoch or checkpoint, to go on from
+    log.txt              what happened when
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from torch import Tensor, nn
+
+from kmerengine import schemas
+from kmerengine.errors import InputError
+from kmerengine.io.atomic import atomic, check_writable
+from modelkit.config import Config, parse_config
+from modelkit.training.checkpoint import as_json, load_into, read_checkpoint, write_checkpoint
+
+__all__ = ["Run"]
+
+ABOUT, CONFIG, LOG = "run.json", "config.json", "log.txt"
+METRICS, LINES = "metrics.parquet", "metrics.jsonl"
+BEST, BEST_LOSS, LAST = "best.safetensors", "best_loss.safetensors", "last.safetensors"
+NAMES = (ABOUT, CONFIG, LOG, METRICS, LINES, BEST, BEST_LOSS, LAST, "fold-*")
+MODEL = "model/"  # before the names of a network's tensors
+
+
+class Run:
+    """A trained model in its folder.
+
+    Attributes
+    ----------
+    path : Path
+    config : Config
+        With everything that was filled in from the data.
+    about : dict
+        How it was made: among others `dataset` (name and digest of the training data), `samples`,
+        `tasks`, `shift` and `off_by_two` of the cuts, `status`.
+    """
+
+    def __init__(self, path: Path, config: Config, about: dict[str, Any]) -> None:
+        self.path, self.config, self.about = path, config, about
+
+    @classmethod
+    def open(cls, path: str | Path) -> "Run":
+        """Open a run; InputError if it is missing, damaged, newer or something else."""
+        path = Path(path)
+        try:
+            text = (path / ABOUT).read_text("utf-8")
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{path}: has no readable {ABOUT}; expected a folder of modelkit train"
+            ) from error
+        about = schemas.parse_metadata(text, path / ABOUT, (schemas.RUN,))
+        return cls(path, as_config(about.get("config"), path / ABOUT), about)
+
+    @classmethod
+    def create(
+        cls,
+        path: str | Path,
+        config: Config,
+        model: nn.Module,
+        about: dict[str, Any],
+        *,
+        force: bool = False,
+    ) -> "Run":
+        """The run of a network whose weights come from elsewhere."""
+        path = Path(path)
+        check_writable(path, force=force, folder=NAMES)
+        with atomic(path, force=force, folder=NAMES) as folder:
+            run = cls(folder, config, about)
+            run.save(BEST, {MODEL + name: t for name, t in model.state_dict().items()})
+            run.write_about(status="imported")
+        return cls.open(path)
+
+    def network(self, device: str | torch.device = "cpu", weights: str = BEST) -> nn.Module:
+        """The network with its best (or other) weights, ready to predict."""
+        from modelkit.registry import MODELS
+
+        tensors, about = read_checkpoint(self.path / weights)
+        config = as_config(about.get("config"), self.path / weights)
+        model = MODELS[config.model].model(config.network)
+        load_into(model, tensors, MODEL, self.path / weights)
+        return model.to(device).eval()
+
+    def write_about(self, **changes: Any) -> None:
+        """Write run.json and config.json, with more or other values."""
+        self.about = {**self.about, **changes, "config": self.config.model_dump(mode="json")}
+        document = {**self.about, "format": schemas.RUN, "version": schemas.VERSION}
+        with atomic(self.path / ABOUT, force=True) as temporary:
+            temporary.write_text(schemas.as_text(document))
+        with atomic(self.path / CONFIG, force=True) as temporary:
+            temporary.write_text(self.config.model_dump_json(indent=1))
+
+    def write_metrics(self, rows: list[dict[str, float | int]]) -> None:
+        """Write one row per epoch; columns that only some epochs have are null in the others."""
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        table = pa.table({name: [row.get(name) for row in rows] for name in names})
+        document = schemas.provenance("train", {}, {}) | {"format": schemas.RUN_METRICS}
+        with atomic(self.path / METRICS, force=True) as temporary:
+            pq.write_table(table.cast(schemas.with_metadata(table.schema, document)), temporary)
+        with atomic(self.path / LINES, force=True) as temporary:
+            temporary.write_text("".join(as_json(row) + "\n" for row in rows))
+
+    def save(self, name: str, tensors: dict[str, Tensor], **more: Any) -> None:
+        """Write a checkpoint that carries the config."""
+        about = {key: self.about.get(key) for key in ("shift", "off_by_two", "tasks")}
+        document = {**about, **more, "config": self.config.model_dump(mode="json")}
+        write_checkpoint(self.path / name, tensors, document)
+
+
+def as_config(values: Any, where: Path) -> Config:
+    """The config that a file carries."""
+    from modelkit.registry import MODELS
+
+    if not isinstance(values, dict) or values.get("model") not in MODELS:
+        raise InputError(f"{where}: holds no config of a known model; expected {', '.join(MODELS)}")
+    return parse_config(MODELS[values["model"]].config, values, str(where))

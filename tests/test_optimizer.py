@@ -1,0 +1,134 @@
+"""A step: penalties, warm-up, clipping, averages, and its state."""
+
+import copy
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from modelkit.config import TrainingOptions
+from modelkit.training.optimizer import Averages, Stepper, penalised
+from native_kernels.dilated_conv.block import Block, Conv
+
+
+class Network(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = Conv(4, 6, 3)
+        self.block = Block(6, dilation=2, batch_norm=True)
+        self.lstm = nn.LSTM(6, 3, batch_first=True)
+        self.head = nn.Linear(3, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        held: Tensor = self.head(self.lstm(self.block(self.stem(x)))[0].mean(1))
+        return held
+
+
+@pytest.fixture
+def network() -> Network:
+    torch.manual_seed(3)
+    return Network().double()
+
+
+def loss_of(network: nn.Module, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(5, 9, 4, dtype=torch.float64, generator=generator)
+    found: Tensor = network(x).square().mean()
+    return found
+
+
+def test_penalties_are_of_convolutions_and_dense_layers(network: Network) -> None:
+    assert set(penalised(network)) == {"stem.weight", "block.conv.weight", "head.weight"}
+
+
+def test_penalties_are_what_their_formula_says(network: Network) -> None:
+    """One plain SGD step equals one on loss + l1 * sum |w| + l2 * sum w**2 by autograd."""
+    by_hand = copy.deepcopy(network)
+    l1, l2, rate = 0.03, 0.02, 0.5
+    options = TrainingOptions(optimizer="sgd", learning_rate=rate, l1=l1, l2=l2)
+    loss_of(network).backward()
+    Stepper(network, options).step()
+    loss = loss_of(by_hand)
+    for name in ("stem.weight", "block.conv.weight", "head.weight"):
+        weight = by_hand.get_parameter(name)
+        loss = loss + l1 * weight.abs().sum() + l2 * weight.square().sum()
+    loss.backward()
+    for (name, found), expected in zip(
+        network.named_parameters(), by_hand.parameters(), strict=True
+    ):
+        assert expected.grad is not None
+        torch.testing.assert_close(found, expected - rate * expected.grad, msg=name)
+
+
+def test_warm_up_is_pytorchs_linear_one(network: Network) -> None:
+    options = TrainingOptions(learning_rate=0.1, warm_up=7, warm_up_from=1e-6)
+    stepper = Stepper(network, options)
+    other = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1)
+    schedule = torch.optim.lr_scheduler.LinearLR(other, 1e-6, 1.0, total_iters=7)
+    for _ in range(12):
+        assert stepper.learning_rate == pytest.approx(schedule.get_last_lr()[0], rel=1e-12)
+        loss_of(network).backward()
+        stepper.step()
+        other.step()
+        schedule.step()
+
+
+def test_the_rate_that_is_used_is_the_one_that_is_said(network: Network) -> None:
+    stepper = Stepper(network, TrainingOptions(optimizer="sgd", learning_rate=0.2, warm_up=2))
+    stepper.factor = 0.1
+    for expected in (0.2 * 0.1 * 1e-6, 0.2 * 0.1 * (1e-6 + (1 - 1e-6) / 2), 0.2 * 0.1):
+        before = network.head.bias.detach().clone()
+        loss_of(network).backward()
+        assert network.head.bias.grad is not None
+        grad = network.head.bias.grad.clone()
+        stepper.step()
+        torch.testing.assert_close(network.head.bias, before - expected * grad)
+
+
+def test_gradients_are_clipped_by_their_norm_together(network: Network) -> None:
+    stepper = Stepper(network, TrainingOptions(optimizer="sgd", learning_rate=1.0, clip_norm=1e-3))
+    before = torch.cat([p.detach().flatten() for p in network.parameters()])
+    (1e6 * loss_of(network)).backward()
+    stepper.step()
+    moved = torch.cat([p.detach().flatten() for p in network.parameters()]) - before
+    assert moved.norm().item() == pytest.approx(1e-3, rel=1e-3)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+def test_a_stepper_that_was_saved_goes_on_with_the_same_bits(
+    network: Network, optimizer: str
+) -> None:
+    options = TrainingOptions.model_validate(
+        {"optimizer": optimizer, "weight_decay": 0.01, "momentum": 0.9, "l2": 1e-3}
+    )
+    stepper = Stepper(network, options)
+    for i in range(3):
+        loss_of(network, i).backward()
+        stepper.step()
+    other = copy.deepcopy(network)
+    again = Stepper(other, options)
+    again.restore({name: value.clone() for name, value in stepper.state().items()})
+    again.step_number = 3
+    for model, each in ((network, stepper), (other, again)):
+        for i in range(3, 6):
+            loss_of(model, i).backward()
+            each.step()
+    for found, expected in zip(other.parameters(), network.parameters(), strict=True):
+        assert torch.equal(found, expected)
+
+
+def test_averages_follow_tensorflows_ramp(network: Network) -> None:
+    averages = Averages(network, 0.3)
+    by_hand = {n: p.detach().clone() for n, p in network.named_parameters()}
+    for step in range(1, 8):
+        with torch.no_grad():
+            for weight in network.parameters():
+                weight += step
+        averages.update(network, step)
+        decay = min(0.3, (1 + step) / (10 + step))
+        for name, weight in network.named_parameters():
+            by_hand[name] = decay * by_hand[name] + (1 - decay) * weight.detach()
+    found = averages.of(network)
+    for name, expected in by_hand.items():
+        torch.testing.assert_close(found[name], expected)
+    assert torch.equal(found["block.norm.running_var"], network.block.norm.running_var)  # type: ignore[union-attr]
