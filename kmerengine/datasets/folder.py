@@ -179,6 +179,20 @@ class Dataset:
             raise InputError(f"{self.path / KMERS}: is of other regions; make the folder again")
         return counts
 
+    @property
+    def window_in_sequence(self) -> Span | None:
+        """Where the window lies in `sequence`, bp from its start; None if there is no window.
+
+        With the correction by two it is the same numbers as in counts and bias, as in bpAI-TAC's
+        code; else the same bases.
+        """
+        if self.window is None:
+            return None
+        first = self.spans["sequence"][0]
+        beside = self.spans.get("bias") or self.spans.get("counts") or (first, first)
+        moved = 0 if self.provenance.get("parameters", {}).get("off_by_two") else beside[0] - first
+        return self.window[0] + moved, self.window[1] + moved
+
     def split(self, name: str) -> npt.NDArray[np.int64]:
         """Rows of one split, ascending: train, validation or test."""
         if name not in SPLITS:

@@ -53,7 +53,7 @@ class Conv(nn.Module):
 
 
 class Block(nn.Module):
-    """``x + relu(conv(x))``, or ``x + relu(norm(conv(x)))`` with `batch_norm`.
+    """``x + relu(conv(x))``, or ``x + relu(norm(conv(x)))`` with `batch_norm`; or without ``x +``.
 
     The parameters are those of `torch.nn.Conv1d` and `torch.nn.BatchNorm1d`, under the names
     `conv` and `norm`. While it evaluates, the norm is folded into the convolution: one launch.
@@ -63,6 +63,8 @@ class Block(nn.Module):
     channels, dilation, width : int
     batch_norm : bool
         Statistics of the batch while training, as `torch.nn.BatchNorm1d`.
+    residual : bool
+        Add the input; without it the block is the ReLU alone, as bpAI-TAC's accessibility head has.
     group : torch.distributed process group, optional
         Add the statistics up over its processes, as `torch.nn.SyncBatchNorm`; gloo will do.
     padding, recompute, tf32
@@ -76,6 +78,7 @@ class Block(nn.Module):
         dilation: int,
         width: int = 3,
         batch_norm: bool = False,
+        residual: bool = True,
         group: Any = None,
         padding: Padding = "same",
         recompute: bool = False,
@@ -93,6 +96,7 @@ class Block(nn.Module):
             tf32=tf32,
         )
         self.norm = nn.BatchNorm1d(channels) if batch_norm else None
+        self.residual = residual
         self.group = group
 
     def forward(self, x: Tensor) -> Tensor:
@@ -109,7 +113,7 @@ class Block(nn.Module):
             dilation=self.conv.dilation,
             padding=self.conv.padding,
             relu=True,
-            residual=True,
+            residual=self.residual,
             recompute=self.conv.recompute,
             tf32=self.conv.tf32,
         )
@@ -136,7 +140,8 @@ class Block(nn.Module):
         _track(norm, mean.detach(), variance.detach(), n)
         scale = norm.weight * torch.rsqrt(variance + norm.eps)
         middle = (x.shape[1] - z.shape[1]) // 2
-        return norm_relu(z, mean, scale, norm.bias, x[:, middle : middle + z.shape[1]])
+        added = x[:, middle : middle + z.shape[1]] if self.residual else None
+        return norm_relu(z, mean, scale, norm.bias, added)
 
 
 def folded(weight: Tensor, bias: Tensor | None, norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
