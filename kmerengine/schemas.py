@@ -32,6 +32,7 @@ SAMPLE = "kmerengine.sample"  # positives with negatives matched to them
 SAMPLE_BINS = "kmerengine.sample.bins"  # how many there were of each bin, and how many were kept
 RUN = "kmerengine.run"  # a trained model: a folder
 RUN_METRICS = "kmerengine.run.metrics"  # losses and metrics of each epoch
+PREDICTIONS = "kmerengine.predictions"  # of a data set by trained models: a folder
 VOCABULARY = "kmerengine.vocabulary"  # the features themselves
 SEQUENCES = "kmerengine.simulated.sequences"  # labelled sequences
 EMBEDDED = "kmerengine.simulated.embedded"  # the motifs in them
@@ -123,6 +124,18 @@ def dataset_schema(*, labels: bool = False, totals: bool = False) -> pa.Schema:
             _column("negative", pa.bool_()),  # added as such, not one of the peaks
             *([_column("labels", _list_of(pa.uint8()))] if labels else []),
             *(_column(name, _list_of(pa.float64())) for name in _TOTALS.names if totals),
+        ]
+    )
+
+
+def predictions_schema(*, totals: bool = True) -> pa.Schema:
+    """Examples that were predicted, in the data set's order; lists go by the document's `tasks`."""
+    return pa.schema(
+        [
+            *REGION_COLUMNS,
+            _column("split", pa.dictionary(pa.int8(), pa.string())),  # the data set's
+            _column("row", pa.int64()),  # of the data set, 0-based
+            *([_column("total", _list_of(pa.float64()))] if totals else []),  # cuts in the window
         ]
     )
 

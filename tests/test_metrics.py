@@ -76,6 +76,8 @@ def test_a_constant_row_is_zero_and_counted_and_what_is_missing_stays_so():
     assert metrics.is_constant(y).tolist() == [False, True, False, False, False]
     assert metrics.is_constant(y.T, axis=0).tolist() == [False, True, False, False, False]
     assert metrics.pearson([3.0], [4.0]) == 0.0
+    for n, value in ((3, 0.1), (10, 0.1), (250, 1 / 250), (7, 1e300)):  # means that are rounded
+        assert metrics.pearson(np.full(n, value), np.arange(n)) == 0.0
 
 
 @pytest.mark.parametrize("factor", [1e-200, 1e-5, 1e150])

@@ -1,0 +1,55 @@
+"""`modelkit predict`."""
+
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import click
+
+from kmerengine.cli._options import PATH, force, quiet
+
+
+@click.command("predict")
+@click.argument("runs", type=PATH, nargs=-1, required=True, metavar="RUN...")
+@click.option("--data", "dataset", type=PATH, required=True, help="From kmerengine dataset.")
+@click.option("-o", "--output", type=PATH, required=True, help="A folder.")
+@click.option("--genome", type=PATH, help="FASTA, .fai or chromosome sizes, for bigWigs.")
+@click.option(
+    "--split",
+    default="all",
+    show_default=True,
+    help="train, validation or test, as the runs had it; or all.",
+)
+@click.option(
+    "--bias/--no-bias", default=True, show_default=True, help="Write TASK.bw with the bias too."
+)
+@click.option("--reverse-complement", is_flag=True, help="Average over both strands.")
+@click.option("--bigwig/--no-bigwig", default=True, show_default=True, help="Or the totals alone.")
+@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N or auto.")
+@click.option(
+    "--batch-size", type=int, default=64, show_default=True, help="Regions predicted at a time."
+)
+@force
+@quiet
+def command(runs: tuple[Path, ...], *, quiet: bool, **options: Any) -> None:
+    """Write the cuts that models expect: totals as Parquet, profiles as bigWigs of each task.
+
+    Several RUNs are averaged.
+    """
+    started = perf_counter()
+    from modelkit.cli._regions_bar import regions_bar
+    from modelkit.devices import chosen_device, described
+    from modelkit.inference.predict import predict
+
+    if not quiet:
+        click.echo(described(chosen_device(options["device"])), err=True)
+    with regions_bar("predicting", show=not quiet) as progress:
+        made = predict(runs, progress=progress, **options)
+    if not quiet:
+        n_files = sum(map(len, made.provenance["files"].values()))
+        seconds = perf_counter() - started
+        click.echo(
+            f"{made.path}: {len(made):,} regions, {len(made.tasks)} tasks, {n_files} bigWigs, "
+            f"{seconds:.2f} s",
+            err=True,
+        )

@@ -1,0 +1,234 @@
+"""Several trained models as one: checked against each other and the data, and averaged."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from kmerengine.datasets.folder import Dataset
+from kmerengine.errors import InputError
+from modelkit.data.loader import Batch
+from modelkit.models.bpaitac import NetworkOptions, ProfileOutput
+from modelkit.registry import MODELS
+from modelkit.tasks.profile import ProfileTask
+from modelkit.training.run import Run
+
+__all__ = ["Ensemble", "Expected"]
+
+Rows = npt.NDArray[np.int64]
+
+# of the data options: what a run learnt from, not what it predicts
+ALL_EXAMPLES = {"groups": None, "normalised": False, "negatives": None, "outliers": None,
+                "min_cuts": 0}  # fmt: skip
+
+
+class Expected(NamedTuple):
+    """What is expected of some regions; None where the models have no such head.
+
+    Attributes
+    ----------
+    totals : Tensor, float64, shape (B, T)
+        Cuts in the window.
+    with_bias, without_bias : Tensor, float64, shape (B, T, W)
+        Cuts per base: total times probability; of models without totals the probability.
+    """
+
+    totals: Tensor | None
+    with_bias: Tensor | None
+    without_bias: Tensor | None
+
+
+class Ensemble:
+    """Runs whose predictions are averaged.
+
+    Attributes
+    ----------
+    runs : list of Run
+    tasks : tuple of str
+    window : (int, int)
+        What is predicted, bp of the sequence.
+    has_totals, has_profiles : bool
+        What the models predict.
+    uses_bias : bool
+        Whether any of them learnt beside a bias.
+    rows : int64
+        Of the data set: those of the split.
+
+    Raises
+    ------
+    InputError
+        Runs that do not fit each other or the data.
+    """
+
+    def __init__(
+        self, runs: Run | str | Path | Sequence[Run | str | Path], dataset: Dataset, split: str
+    ) -> None:
+        listed = [runs] if isinstance(runs, Run | str | Path) else list(runs)
+        if not listed:
+            raise InputError("runs: found none, expected at least one")
+        self.runs = [each if isinstance(each, Run) else Run.open(each) for each in listed]
+        members = [_Member(run, dataset, split) for run in self.runs]
+        first = members[0]
+        for other in members[1:]:
+            _check_alike(first, other, split)
+        self._predictors = [member.task for member in members]
+        self._networks: list[nn.Module] = []
+        self.tasks, self.window, self.rows = first.tasks, first.window, first.rows
+        self.has_totals = first.network.total_head != "none"
+        self.has_profiles = first.network.profile_head
+        self.uses_bias = any(task.objective.use_bias for task in self._predictors)
+
+    def load(self, device: torch.device) -> None:
+        """Read the weights."""
+        self._networks = [run.network(device) for run in self.runs]
+
+    def check_reversible(self, dataset: Dataset) -> None:
+        """The window must be in the middle, so that that of the other strand is the same."""
+        start, stop = self.window
+        low, high = dataset.spans["sequence"]
+        if start != high - low - stop:
+            raise InputError(
+                f"{dataset.path}: its window [{start}, {stop}) is not the middle of {high - low} "
+                "bp of sequence, so that a reverse complement would move it; expected "
+                "reverse_complement=False with such data"
+            )
+
+    @torch.inference_mode()
+    def expected(
+        self, batch: Batch, *, with_bias: bool, without_bias: bool, reverse_complement: bool
+    ) -> Expected:
+        """Means over the runs, and over both strands if they are wanted."""
+        totals: list[Tensor] = []
+        profiles: dict[bool, list[Tensor]] = {True: [], False: []}
+        wanted = [bias for bias, asked in ((True, with_bias), (False, without_bias)) if asked]
+        strands = [False, True] if reverse_complement else [False]
+        turned = _reversed(batch) if reverse_complement else batch
+        for task, network in zip(self._predictors, self._networks, strict=True):
+            for backwards in strands:
+                seen = turned if backwards else batch
+                known = _Known(network(seen.sequence))
+                for bias in wanted or [False]:
+                    found = task.predict(known, seen, bias=bias)
+                    if found.profiles is not None and bias in wanted:
+                        profile = found.profiles.double()
+                        if found.totals is not None:
+                            profile = profile * found.totals.double()[..., None]
+                        profiles[bias].append(profile.flip(-1) if backwards else profile)
+                if found.totals is not None:
+                    totals.append(found.totals.double())
+        return Expected(_mean(totals), _mean(profiles[True]), _mean(profiles[False]))
+
+
+class _Known(nn.Module):
+    """A network whose output is known: with bias and without it is the same."""
+
+    def __init__(self, output: ProfileOutput) -> None:
+        super().__init__()
+        self.output = output
+
+    def forward(self, _: Tensor) -> ProfileOutput:
+        return self.output
+
+
+class _Member:
+    """A run beside the data that it predicts."""
+
+    def __init__(self, run: Run, dataset: Dataset, split: str) -> None:
+        self.run = run
+        if not isinstance(run.config.network, NetworkOptions):
+            known = ", ".join(name for name, each in MODELS.items() if each.task is ProfileTask)
+            raise InputError(f"{run.path}: is of {run.config.model}, expected one of {known}")
+        self.network = run.config.network
+        _check_cuts(run, dataset)
+        self.window = _window(run, self.network, dataset)
+        options = run.config.data
+        self.tasks = tuple(getattr(options, "groups", None) or run.about.get("tasks", ()))
+        if len(self.tasks) != self.network.tasks:
+            raise InputError(
+                f"{run.path}: names {len(self.tasks)} tasks, its network has {self.network.tasks}; "
+                "the folder is damaged, train again"
+            )
+        own_split = None if split == "all" else getattr(options, "split", None)
+        data = options.model_copy(update={**ALL_EXAMPLES, "split": own_split})
+        self.normalised = bool(getattr(options, "normalised", False))
+        self.task = ProfileTask(run.config.model_copy(update={"data": data}), dataset)  # type: ignore[arg-type]
+        self.rows = self.task.rows(split)
+        if not len(self.rows):
+            raise InputError(f"{dataset.path}: has no example of {split!r}; choose another split")
+
+
+def _check_cuts(run: Run, dataset: Dataset) -> None:
+    """The cuts that a model learnt lie where those of the data lie."""
+    has_cuts = dataset.shift is not None
+    parameters = dataset.provenance.get("parameters", {})
+    there = {
+        "shift": dataset.shift if has_cuts else run.about.get("shift"),
+        "off_by_two": bool(parameters.get("off_by_two", False)),
+    }
+    for name, value in there.items():
+        found = run.about.get(name)
+        if found != value:
+            raise InputError(
+                f"{run.path}: learnt cuts with {name} {found}, {dataset.path} has {name} {value}; "
+                "expected the same, make the data set anew"
+            )
+
+
+def _window(run: Run, network: NetworkOptions, dataset: Dataset) -> tuple[int, int]:
+    """What the network predicts, bp of the sequence; the data must have the same."""
+    low, high = dataset.spans["sequence"]
+    if high - low != network.length:
+        raise InputError(
+            f"{dataset.path}: has {high - low} bp of sequence, {run.path} takes {network.length}; "
+            "make the data set with that width"
+        )
+    assert network.window_start is not None  # trained: the data have filled it in
+    assert network.window is not None
+    window = (network.window_start, network.window_start + network.window)
+    if dataset.window_in_sequence not in (None, window):
+        raise InputError(
+            f"{dataset.path}: its window is {list(dataset.window_in_sequence or ())} of the "
+            f"sequence, that of {run.path} {list(window)}; make the data set with the same"
+        )
+    return window
+
+
+def _check_alike(first: _Member, other: _Member, split: str) -> None:
+    for what, mine, yours in (
+        ("tasks", first.tasks, other.tasks),
+        ("window", first.window, other.window),
+        ("data.normalised", first.normalised, other.normalised),
+        ("total_head", first.network.total_head != "none", other.network.total_head != "none"),
+        ("profile_head", first.network.profile_head, other.network.profile_head),
+    ):
+        if mine != yours:
+            raise InputError(
+                f"{other.run.path}: {what}: found {_short(yours)}, {first.run.path} has "
+                f"{_short(mine)}; expected runs of the same to average"
+            )
+    if not np.array_equal(first.rows, other.rows):
+        raise InputError(
+            f"{other.run.path}: its split {split!r} is not that of {first.run.path}, which may "
+            "have learnt from it; expected runs of the same split, or --split all"
+        )
+
+
+def _short(value: object) -> str:
+    """At most 60 letters of a value."""
+    listed = isinstance(value, tuple) and all(isinstance(each, str) for each in value)
+    text = ", ".join(value) if listed else str(value)  # type: ignore[arg-type]
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _reversed(batch: Batch) -> Batch:
+    """The other strand: bases complemented and backwards, the bias backwards."""
+    bias = None if batch.bias is None else batch.bias.flip(-1)
+    return batch._replace(sequence=batch.sequence.flip(1, 2), bias=bias)
+
+
+def _mean(values: list[Tensor]) -> Tensor | None:
+    return torch.stack(values).mean(0) if values else None

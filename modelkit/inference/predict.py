@@ -1,0 +1,278 @@
+"""What trained models expect for the regions of a data set."""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import torch
+
+from kmerengine import schemas
+from kmerengine.datasets.dataset import OFF_BY_TWO
+from kmerengine.datasets.folder import ABOUT as DATASET_ABOUT
+from kmerengine.datasets.folder import Dataset
+from kmerengine.errors import InputError
+from kmerengine.io.atomic import atomic, check_writable
+from kmerengine.io.bigwig import write_bigwig
+from kmerengine.io.contigs import read_contigs
+from kmerengine.io.list_columns import list_column
+from kmerengine.io.tables import table_writer
+from kmerengine.parallel import available_threads
+from modelkit.data.loader import Loader
+from modelkit.devices import chosen_device
+from modelkit.inference.ensemble import Ensemble
+from modelkit.inference.overlay import Overlay
+from modelkit.inference.predictions import ABOUT, NAMES, TOTALS, Predictions
+from modelkit.training.run import BEST, Run
+
+__all__ = ["predict"]
+
+BATCH_ROWS = 8192
+SPOOL = ".values"
+SUFFIXES = {"with_bias": ".bw", "without_bias": ".without_bias.bw"}
+
+Rows = npt.NDArray[np.int64]
+Files = dict[str, dict[str, str]]  # by task and kind
+
+
+def predict(
+    runs: Run | str | Path | Sequence[Run | str | Path],
+    dataset: Dataset | str | Path,
+    output: str | Path,
+    *,
+    genome: str | Path | None = None,
+    split: str = "all",
+    bias: bool = True,
+    reverse_complement: bool = False,
+    bigwig: bool = True,
+    device: str = "auto",
+    batch_size: int = 64,
+    force: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Predictions:
+    """Write expected cuts of regions: totals as Parquet, and per base as bigWigs of each task.
+
+    A base's expected cuts are the window's total times the base's probability (that of a bin is
+    shared evenly among its bp); of a model without totals, the probability. A base in the windows
+    of several regions has their mean.
+
+    Parameters
+    ----------
+    runs : Run, path or sequence of them
+        What `train` wrote. Of several, the totals and the expected cuts per base are averaged; they
+        must have the same tasks and window.
+    dataset : Dataset or path
+        Of cuts with the shift that the runs learnt, or of sequences alone.
+    output : path
+        The folder to write, see `modelkit.inference.predictions`. While it is made it takes 4 bytes
+        more for each base that is predicted and each bigWig.
+    genome : path, optional
+        FASTA, .fai or chromosome sizes: bigWigs need the lengths of the contigs, in their order.
+    split : str
+        "train", "validation" or "test" as the runs had it, or "all".
+    bias : bool
+        Write TASK.bw with the data set's bias beside TASK.without_bias.bw, if the models use it.
+    reverse_complement : bool
+        Average with the predictions for the other strand, turned back.
+    bigwig : bool
+        Write bigWigs, not the totals alone.
+    device : str
+        "cpu", "cuda", "cuda:1", or "auto": a GPU if there is one.
+    batch_size : int
+        Regions that are predicted at a time.
+    force : bool
+        Replace an existing output.
+    progress : callable, optional
+        Called with (done, of) in regions.
+
+    Returns
+    -------
+    Predictions
+
+    Raises
+    ------
+    InputError
+        A run of another shift than the data set's, runs that do not fit each other or the data, a
+        contig that `genome` lacks.
+    """
+    output = Path(output)
+    data = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
+    check_writable(output, force=force, folder=NAMES)
+    models = Ensemble(runs, data, split)
+    if reverse_complement:
+        models.check_reversible(data)
+    kinds = _kinds(models, data, bias=bias, bigwig=bigwig)
+    files = _files(models.tasks, kinds)
+    contigs = _contigs(genome) if bigwig else {}
+    parts = data.provenance.get("parameters", {})
+    first = data.spans["sequence"][0] - (OFF_BY_TWO if parts.get("off_by_two") else 0)
+    window = (first + models.window[0], first + models.window[1])
+    regions = _regions(data, models.rows)
+    places = _places(regions, window, contigs, Path(genome)) if genome and bigwig else None
+    device_used = chosen_device(device)
+    loader = Loader(
+        data, models.rows, batch_size=batch_size, shuffle=False, device=device_used,
+        centre=data.window is not None,
+    )  # fmt: skip
+    models.load(device_used)
+    document = _document(models, data, genome, contigs) | {
+        "parameters": {"split": split, "bias": bias, "reverse_complement": reverse_complement},
+        "files": files,
+        "window": list(window),
+        "kept": len(models.rows),
+    }
+    with atomic(output, force=force, folder=NAMES) as folder:
+        overlay: Overlay | None = None
+        if places is not None:
+            n_tracks = len(kinds) * len(models.tasks)
+            overlay = Overlay(folder / SPOOL, *places, window[1] - window[0], n_tracks)
+        totals = np.zeros((len(models.rows), len(models.tasks)))
+        done = 0
+        for batch in loader.batches(0):
+            found = models.expected(
+                batch,
+                with_bias="with_bias" in kinds,
+                without_bias="without_bias" in kinds,
+                reverse_complement=reverse_complement,
+            )
+            n = len(batch.rows)
+            if found.totals is not None:
+                totals[done : done + n] = found.totals.cpu().numpy()
+            if overlay is not None:
+                tracks = torch.cat([getattr(found, kind) for kind in kinds], 1).cpu().numpy()
+                for i in range(n):
+                    overlay.add(done + i, tracks[i])
+            done += n
+            if progress is not None:
+                progress(done, len(models.rows))
+        if overlay is not None:
+            _write_bigwigs(folder, overlay, files, contigs)
+            (folder / SPOOL).unlink()
+        column = totals if models.has_totals else None
+        _write_table(folder / TOTALS, regions, models.rows, column, document)
+        (folder / ABOUT).write_text(schemas.as_text(document) + "\n")
+    return Predictions.open(output)
+
+
+def _kinds(models: Ensemble, data: Dataset, *, bias: bool, bigwig: bool) -> list[str]:
+    """Of the bigWigs: with and without bias."""
+    where = models.runs[0].path
+    if not bigwig:
+        if not models.has_totals:
+            raise InputError(f"{where}: predicts no totals, expected bigwig=True: nothing is left")
+        return []
+    if not models.has_profiles:
+        raise InputError(f"{where}: predicts no profiles, expected --no-bigwig")
+    if not (bias and models.uses_bias):
+        return ["without_bias"]
+    if data.bias is None:
+        raise InputError(
+            f"{data.path}: has no bias, which {where} learnt beside; add it with modelkit "
+            "add-bias, or choose --no-bias"
+        )
+    if data.bias.ndim != 2:
+        raise InputError(f"{data.path}: has a bias of two strands, expected one for both")
+    return ["with_bias", "without_bias"]
+
+
+def _files(tasks: tuple[str, ...], kinds: list[str]) -> Files:
+    """Names that every file system takes."""
+    found: Files = {}
+    taken: dict[str, str] = {}
+    for task in tasks if kinds else ():
+        stem = re.sub(r"[^\w.+-]", "_", task).lstrip(".") or "_"
+        found[task] = {kind: stem + SUFFIXES[kind] for kind in kinds}
+        for name in found[task].values():
+            if name in taken:
+                raise InputError(
+                    f"tasks {taken[name]!r} and {task!r} would share the file {name}; rename one, "
+                    "or choose --no-bigwig"
+                )
+            taken[name] = task
+    return found
+
+
+def _contigs(genome: str | Path | None) -> dict[str, int]:
+    if genome is None:
+        raise InputError(
+            "genome: found none, expected FASTA, .fai or chromosome sizes: a bigWig needs the "
+            "lengths of the contigs; or choose --no-bigwig"
+        )
+    return read_contigs(genome)
+
+
+def _regions(data: Dataset, rows: Rows) -> pa.Table:
+    return data.regions.take(pa.array(rows)).combine_chunks()
+
+
+def _places(
+    regions: pa.Table, window: tuple[int, int], contigs: dict[str, int], genome: Path
+) -> tuple[Rows, Rows]:
+    """Contig, by number in the genome, and start of each region's window."""
+    number = {name: i for i, name in enumerate(contigs)}
+    column = regions["chrom"].combine_chunks()
+    names, index = column.dictionary.to_pylist(), column.indices.to_numpy()
+    contig = np.array([number.get(name, -1) for name in names], np.int64)[index]
+    start = regions["start"].to_numpy().astype(np.int64) + window[0]
+    lengths = np.array([*contigs.values(), 0], np.int64)  # the last of contig -1
+    outside = (contig < 0) | (start < 0) | (start + window[1] - window[0] > lengths[contig])
+    if outside.any():
+        row = int(np.argmax(outside))
+        name = names[index[row]]
+        what = f"{contigs[name]:,} bp of {name!r}" if name in number else f"no contig {name!r}"
+        raise InputError(
+            f"{genome}: has {what}, but a window lies at {name}:{start[row]:,}; expected the "
+            "genome of the data set"
+        )
+    return contig, start
+
+
+def _document(
+    models: Ensemble, data: Dataset, genome: str | Path | None, contigs: dict[str, int]
+) -> dict[str, Any]:
+    """How the predictions are made."""
+    inputs: dict[str, Any] = {
+        "dataset": schemas.digest(data.path / DATASET_ABOUT) | {"name": data.path.name},
+        "runs": [schemas.digest(run.path / BEST) | {"name": run.path.name} for run in models.runs],
+    }
+    if genome is not None and contigs:
+        inputs["genome"] = schemas.contigs_digest(Path(genome), contigs)
+    about = models.runs[0].about
+    return schemas.provenance("predict", inputs, {}) | {
+        "format": schemas.PREDICTIONS,
+        "tasks": list(models.tasks),
+        "totals": models.has_totals,
+        "configs": [run.config.model_dump(mode="json") for run in models.runs],
+        "shift": about.get("shift"),
+        "off_by_two": about.get("off_by_two"),
+    }
+
+
+def _write_bigwigs(folder: Path, overlay: Overlay, files: Files, contigs: dict[str, int]) -> None:
+    names, threads = tuple(contigs), available_threads()
+    for task, by_kind in enumerate(files.values()):
+        for kind, name in enumerate(by_kind.values()):
+            runs = overlay.runs(kind * len(files) + task, names)
+            write_bigwig(folder / name, contigs, runs, threads=threads)
+
+
+def _write_table(
+    path: Path,
+    regions: pa.Table,
+    rows: Rows,
+    totals: npt.NDArray[np.float64] | None,
+    document: dict[str, Any],
+) -> None:
+    plain = schemas.predictions_schema(totals=totals is not None)
+    schema = schemas.with_metadata(plain, document)
+    with table_writer(path, schema, ".parquet") as writer:
+        for low in range(0, len(rows), BATCH_ROWS):
+            part = slice(low, low + BATCH_ROWS)
+            known = regions.slice(low, BATCH_ROWS).combine_chunks()
+            columns = [*(each.combine_chunks() for each in known.columns), pa.array(rows[part])]
+            if totals is not None:
+                columns.append(list_column(totals[part], schema.field("total")))
+            writer.write(pa.RecordBatch.from_arrays(columns, schema=schema))
