@@ -1,0 +1,33 @@
+"""`modelkit add-bias`."""
+
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import click
+
+from kmerengine.cli._options import PATH, force, quiet
+
+
+@click.command("add-bias")
+@click.argument("run", type=PATH)
+@click.argument("dataset", type=PATH)
+@click.option("-o", "--output", type=PATH, required=True, help="A folder.")
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="DEVICE",
+    help="cpu, cuda, cuda:1; auto: a GPU if there is one.",
+)
+@force
+@quiet
+def command(run: Path, dataset: Path, output: Path, *, quiet: bool, **options: Any) -> None:
+    """Write DATASET with the logits of the bias model RUN as its bias."""
+    started = perf_counter()
+    from modelkit.inference.bias import add_bias
+
+    made = add_bias(run, dataset, output, **options)
+    if not quiet:
+        seconds = perf_counter() - started
+        click.echo(f"{output}: {len(made):,} examples, {seconds:.2f} s", err=True)

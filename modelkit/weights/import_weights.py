@@ -1,0 +1,186 @@
+"""Weights that the authors of a model released, as a run of ours."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from kmerengine import schemas
+from kmerengine.errors import InputError
+from kmerengine.io.atomic import check_writable
+from modelkit.config import Config, parse_config
+from modelkit.registry import MODELS
+from modelkit.training.run import NAMES, Run
+from modelkit.weights.bpaitac import BIAS, BPAITAC
+from modelkit.weights.source import ImportOptions, Source
+
+__all__ = ["SOURCES", "import_weights"]
+
+SOURCES = {"bpaitac": BPAITAC, "bpaitac-bias": BIAS}
+BASES = "ACGT"  # of our networks' channels
+
+
+def import_weights(
+    source: str,
+    file: str | Path,
+    output: str | Path,
+    *,
+    length: int | None = None,
+    off_by_two: bool = True,
+    alphabet: str | None = None,
+    tasks: Sequence[str] = (),
+    force: bool = False,
+) -> Run:
+    """Make a run of a state dict that PyTorch saved.
+
+    Nothing in the file is run: PyTorch's reader for weights knows tensors and plain containers
+    alone. Sizes (channels, blocks, tasks, bins) follow from the shapes.
+
+    Parameters
+    ----------
+    source : str
+        Whose: "bpaitac", or "bpaitac-bias", of which the profile is taken and the totals, which
+        were not trained, are not.
+    file : path
+        What ``torch.save(model.state_dict(), file)`` wrote.
+    output : path
+        The run's folder.
+    length : int, optional
+        bp of sequence; by default 998, or 1,000 without `off_by_two`.
+    off_by_two : bool
+        Trained on data with bpAI-TAC's correction, as its released models are.
+    alphabet : str, optional
+        The bases of the first layer's channels, if not in the order that the source is known for.
+    tasks : sequence of str
+        Their names, in order; by default numbers.
+    force : bool
+        Replace an existing output.
+
+    Raises
+    ------
+    InputError
+        A source that is not known; a file that is damaged or holds something else; a tensor that is
+        missing, not expected, or of another shape: its name as the authors have it.
+    """
+    file, output = Path(file), Path(output)
+    if source not in SOURCES:
+        known = ", ".join(SOURCES)
+        raise InputError(f"source: found {source!r}, expected one whose names are known: {known}")
+    known_source = SOURCES[source]
+    bases = known_source.alphabet if alphabet is None else alphabet.upper()
+    if sorted(bases) != sorted(BASES):
+        raise InputError(f"alphabet: found {bases!r}, expected each of A C G T once")
+    check_writable(output, force=force, folder=NAMES)
+    tensors = read_tensors(file)
+    ignored = [name for name in tensors if name.startswith(known_source.left_out or ("\0",))]
+    tensors = {name: tensor for name, tensor in tensors.items() if name not in ignored}
+    values = _sizes(known_source, tensors, ImportOptions(length, off_by_two), file)
+    names = list(tasks) or [str(i) for i in range(values["tasks"])]
+    if len(names) != values["tasks"] or len(set(names)) != len(names):
+        raise InputError(
+            f"tasks: found {len(set(names))} different names, expected one for each of the "
+            f"{values['tasks']} tasks of {file}"
+        )
+    config, network = _network(known_source, values, file)
+    _fill(network, known_source, tensors, bases, file)
+    parameters = {"source": source, "alphabet": bases, "length": length, "off_by_two": off_by_two}
+    about = schemas.provenance("import_weights", {"weights": schemas.digest(file)}, parameters)
+    about |= {
+        "dataset": None,
+        "samples": names,
+        "tasks": names,
+        "shift": known_source.shift,
+        "off_by_two": off_by_two,
+        "left_out": ignored,
+    }
+    return Run.create(output, config, network, about, force=force)
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a state dict, by name; float32, or integers as they are.
+
+    Raises
+    ------
+    InputError
+        The file is damaged, or holds anything but tensors of numbers by name.
+    """
+    expected = "expected the state dict of a model, which torch.save wrote"
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as opened:
+            found = torch.load(opened, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; {expected}") from error
+    except Exception as error:  # a damaged pickle can end in any of them
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise InputError(f"{path}: cannot be read as weights: {reason}; {expected}") from error
+    if not isinstance(found, Mapping):
+        raise InputError(f"{path}: found {type(found).__name__}, {expected}")
+    tensors = {}
+    n = 0
+    for name, value in found.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            what = f"{str(name)[:80]}: found {type(value).__name__}"
+            raise InputError(f"{path}: {what}, expected a tensor; {expected}")
+        n += value.numel()
+        is_plain = value.layout is torch.strided and not (value.is_complex() or value.is_quantized)
+        if not is_plain or n > size:
+            raise InputError(
+                f"{path}: {name[:80]}: found {value.dtype} {tuple(value.shape)}, which a file of "
+                f"{size:,} bytes does not hold as plain numbers; {expected}"
+            )
+        tensors[name] = value.float() if value.is_floating_point() else value
+        if not bool(tensors[name].isfinite().all()):
+            raise InputError(f"{path}: {name[:80]}: found a value that is no number; {expected}")
+    return tensors
+
+
+def _sizes(
+    source: Source, tensors: Mapping[str, Tensor], options: ImportOptions, path: Path
+) -> dict[str, Any]:
+    """Options of the network that has tensors of these shapes."""
+    try:
+        return source.network(tensors, options)
+    except KeyError as error:
+        raise InputError(
+            f"{path}: lacks the tensor {error.args[0]}; expected all of {source.model}"
+        ) from error
+    except (ValueError, IndexError) as error:
+        raise InputError(f"{path}: its tensors fit no {source.model}: {error}") from error
+
+
+def _network(source: Source, values: dict[str, Any], path: Path) -> tuple[Config, nn.Module]:
+    entry = MODELS[source.model]
+    config = parse_config(entry.config, {"model": source.model, "network": values}, str(path))
+    try:
+        return config, entry.model(config.network)
+    except ValueError as error:
+        raise InputError(f"{path}: its tensors fit no {source.model}: {error}") from error
+
+
+def _fill(
+    network: nn.Module, source: Source, tensors: Mapping[str, Tensor], bases: str, path: Path
+) -> None:
+    """Give the network the tensors: all of them, and each of its own."""
+    held = network.state_dict()
+    theirs = {source.official(name): name for name in held}
+    if missing := [name for name in theirs if name not in tensors]:
+        raise InputError(f"{path}: lacks {len(missing)} tensors, the first is {missing[0]}")
+    if strangers := [name for name in tensors if name not in theirs]:
+        raise InputError(
+            f"{path}: has {len(strangers)} tensors that {source.model} has not, the first is "
+            f"{strangers[0][:80]}"
+        )
+    for official, name in theirs.items():
+        tensor = tensors[official]
+        if tensor.shape != held[name].shape:
+            raise InputError(
+                f"{path}: {official}: found shape {tuple(tensor.shape)}, expected "
+                f"{tuple(held[name].shape)}"
+            )
+        held[name] = tensor
+    order = [bases.index(base) for base in BASES]
+    held[source.first_layer] = held[source.first_layer][:, order]
+    network.load_state_dict(held)
