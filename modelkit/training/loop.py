@@ -8,6 +8,7 @@ rank). So a run that was killed and goes on ends with the same bits.
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
@@ -104,6 +105,13 @@ class Trainer:
             ranks=ranks.ranks,
             device=device,
         )
+        # an incomplete last batch is left out where it is in pieces too; another one every epoch
+        self.n_batches = len(self.batches) // options.accumulate * options.accumulate
+        if not self.n_batches:
+            raise InputError(
+                f"training.batch_size: found {options.batch_size} for {len(self.training_rows)} "
+                "training examples, expected at most as many"
+            )
         self.judged_on = "validation" if len(task.rows("validation")) else "train"
         select = options.select or task.select
         if self.judged_on == "train":  # nothing to choose by: the last weights are kept
@@ -146,9 +154,9 @@ class Trainer:
     def _train_epoch(self) -> None:
         options, batches = self.options, self.batches
         started, saved, done_before = time.monotonic(), time.monotonic(), self.seconds
-        n, size = len(batches), batches.batch_size
+        size, n = batches.batch_size, self.n_batches
         self.model.train()
-        for batch in batches.batches(self.epoch, self.batch):
+        for batch in islice(batches.batches(self.epoch, self.batch), n - self.batch):
             first = self.batch // options.accumulate * options.accumulate
             last = min(first + options.accumulate, n) - 1
             n_step = min((last + 1) * size, batches.n_examples) - first * size
@@ -165,9 +173,8 @@ class Trainer:
             if self.averages is not None:
                 self.averages.update(self.network, self.stepper.step_number)
             self.seconds = done_before + time.monotonic() - started
-            self.reporter.stepped(
-                self.epoch, min(self.batch * size, batches.n_examples), batches.n_examples
-            )
+            of = min(n * size, batches.n_examples)
+            self.reporter.stepped(self.epoch, min(self.batch * size, of), of)
             if self.batch < n and self._is_due(time.monotonic() - saved):
                 self._save()
                 saved = time.monotonic()

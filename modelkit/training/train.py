@@ -183,7 +183,7 @@ def _digest(data: Dataset) -> dict[str, Any]:
 def _of_data(task: Task, trainer: Trainer, n_weights: int) -> str:
     parts = {name: len(task.rows(name)) for name in ("train", "validation", "test")}
     counted = ", ".join(f"{n:,} {name}" for name, n in parts.items())
-    steps = -(-len(trainer.batches) // trainer.options.accumulate)
+    steps = trainer.n_batches // trainer.options.accumulate
     return f"examples: {counted}; {steps:,} steps an epoch; {n_weights:,} weights"
 
 

@@ -119,11 +119,12 @@ class Block(nn.Module):
         )
 
     def _normalise(self, x: Tensor, norm: nn.BatchNorm1d) -> Tensor:
-        conv = self.conv
+        conv, bias = self.conv, self.conv.bias
+        assert bias is not None  # Conv has one
         z, sums = conv_with_sums(
             x,
             conv.weight,
-            conv.bias,
+            None,  # the mean takes any bias away again
             dilation=conv.dilation,
             padding=conv.padding,
             tf32=conv.tf32,
@@ -135,9 +136,11 @@ class Block(nn.Module):
             everywhere = all_reduce(torch.cat([n, sums.flatten()]), group=self.group)
             n, sums = everywhere[:1].detach(), everywhere[1:].view(2, -1)
         n = n.clamp(min=1)
-        mean = sums[0] / n
+        # so the gradient of the bias is 0: exactly, not what rounding leaves, which Adam would
+        # follow; the running mean knows the bias, as of torch.nn.BatchNorm1d after a convolution
+        mean = sums[0] / n + 0 * bias
         variance = (sums[1] / n - mean.square()).clamp(min=0)
-        _track(norm, mean.detach(), variance.detach(), n)
+        _track(norm, mean.detach() + bias.detach(), variance.detach(), n)
         scale = norm.weight * torch.rsqrt(variance + norm.eps)
         middle = (x.shape[1] - z.shape[1]) // 2
         added = x[:, middle : middle + z.shape[1]] if self.residual else None
