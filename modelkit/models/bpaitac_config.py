@@ -1,14 +1,14 @@
 """Configs of bpAI-TAC and of its models of the Tn5 bias."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from kmerengine.errors import InputError
 from modelkit.config import Config, TrainingOptions
 from modelkit.data.options import DataOptions, groups_of
-from modelkit.models.bpaitac import NetworkOptions
+from modelkit.models.bpaitac import NetworkOptions, word
 from modelkit.tasks.profile import ObjectiveOptions
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ class BiasNetwork(NetworkOptions):
     """The profile head alone, on fewer blocks."""
 
     blocks: int = Field(default=2, ge=0, le=20)
-    total_head: Literal["none"] = "none"
+    total_head: Annotated[Literal["none"], BeforeValidator(word)] = "none"
 
 
 class BiasObjective(ObjectiveOptions):

@@ -59,10 +59,12 @@ def profile_pearson(logits_BTL: Tensor, counts_BTL: Tensor) -> Tensor:
     """
     q = _wide(logits_BTL).softmax(-1)
     k = counts_BTL.to(q.dtype)
+    differ = (q.amax(-1) > q.amin(-1)) & (k.amax(-1) > k.amin(-1))
     q = q - q.mean(-1, keepdim=True)
     k = k - k.mean(-1, keepdim=True)
     scale = (q.square().sum(-1) * k.square().sum(-1)).sqrt()
-    return torch.where(scale > 0, (q * k).sum(-1) / torch.where(scale > 0, scale, 1), 0)
+    differ &= scale > 0
+    return torch.where(differ, (q * k).sum(-1) / torch.where(differ, scale, 1), 0)
 
 
 def _wide(values: Tensor) -> Tensor:
