@@ -440,8 +440,8 @@ def test_windows_laid_over_a_genome_are_means(tmp_path):
     contig, start = rng.integers(0, 2, n) * 2, rng.integers(0, 200, n)
     values = rng.random((n, 3, width)).astype(np.float32)
     overlay = Overlay(tmp_path / "x", contig, start, width, 3)
-    for i in rng.permutation(n).tolist():
-        overlay.add(i, values[i])
+    for i in range(0, n, 13):
+        overlay.add(values[overlay.order[i : i + 13]])
     for number in range(3):
         at = {}
         for i in range(n):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +17,10 @@ from modelkit.registry import MODELS
 from modelkit.tasks.profile import ProfileTask
 from modelkit.training.run import Run
 
-__all__ = ["Ensemble", "Expected"]
+__all__ = ["Ensemble", "Expected", "Kind"]
 
 Rows = npt.NDArray[np.int64]
+Kind = Literal["with_bias", "without_bias"]
 
 # of the data options: what a run learnt from, not what it predicts
 ALL_EXAMPLES = {"groups": None, "normalised": False, "negatives": None, "outliers": None,
@@ -27,19 +28,18 @@ ALL_EXAMPLES = {"groups": None, "normalised": False, "negatives": None, "outlier
 
 
 class Expected(NamedTuple):
-    """What is expected of some regions; None where the models have no such head.
+    """What is expected of some regions.
 
     Attributes
     ----------
-    totals : Tensor, float64, shape (B, T)
-        Cuts in the window.
-    with_bias, without_bias : Tensor, float64, shape (B, T, W)
+    totals : Tensor, float64, shape (B, T); or None
+        Cuts in the window; None of models without totals.
+    tracks : dict of kind to Tensor, float32, shape (B, T, W)
         Cuts per base: total times probability; of models without totals the probability.
     """
 
     totals: Tensor | None
-    with_bias: Tensor | None
-    without_bias: Tensor | None
+    tracks: dict[Kind, Tensor]
 
 
 class Ensemble:
@@ -99,28 +99,26 @@ class Ensemble:
 
     @torch.inference_mode()
     def expected(
-        self, batch: Batch, *, with_bias: bool, without_bias: bool, reverse_complement: bool
+        self, batch: Batch, kinds: Sequence[Kind], *, reverse_complement: bool
     ) -> Expected:
         """Means over the runs, and over both strands if they are wanted."""
         totals: list[Tensor] = []
-        profiles: dict[bool, list[Tensor]] = {True: [], False: []}
-        wanted = [bias for bias, asked in ((True, with_bias), (False, without_bias)) if asked]
-        strands = [False, True] if reverse_complement else [False]
-        turned = _reversed(batch) if reverse_complement else batch
+        tracks: dict[Kind, list[Tensor]] = {kind: [] for kind in kinds}
+        strands = [batch, _reversed(batch)] if reverse_complement else [batch]
         for task, network in zip(self._predictors, self._networks, strict=True):
-            for backwards in strands:
-                seen = turned if backwards else batch
-                known = _Known(network(seen.sequence))
-                for bias in wanted or [False]:
-                    found = task.predict(known, seen, bias=bias)
-                    if found.profiles is not None and bias in wanted:
-                        profile = found.profiles.double()
-                        if found.totals is not None:
-                            profile = profile * found.totals.double()[..., None]
-                        profiles[bias].append(profile.flip(-1) if backwards else profile)
-                if found.totals is not None:
-                    totals.append(found.totals.double())
-        return Expected(_mean(totals), _mean(profiles[True]), _mean(profiles[False]))
+            for strand in strands:
+                known = _Known(network(strand.sequence))
+                if known.output.totals is not None:
+                    totals.append(known.output.totals.double())
+                for kind in kinds:
+                    found = task.predict(known, strand, bias=kind == "with_bias")
+                    assert found.profiles is not None  # or no kind would be wanted
+                    cuts = found.profiles.double()
+                    if found.totals is not None:
+                        cuts = cuts * found.totals.double()[..., None]
+                    tracks[kind].append(cuts if strand is batch else cuts.flip(-1))
+        means = {kind: torch.stack(each).mean(0).float() for kind, each in tracks.items()}
+        return Expected(torch.stack(totals).mean(0) if totals else None, means)
 
 
 class _Known(nn.Module):
@@ -228,7 +226,3 @@ def _reversed(batch: Batch) -> Batch:
     """The other strand: bases complemented and backwards, the bias backwards."""
     bias = None if batch.bias is None else batch.bias.flip(-1)
     return batch._replace(sequence=batch.sequence.flip(1, 2), bias=bias)
-
-
-def _mean(values: list[Tensor]) -> Tensor | None:
-    return torch.stack(values).mean(0) if values else None

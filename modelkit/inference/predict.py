@@ -23,7 +23,7 @@ from kmerengine.io.tables import table_writer
 from kmerengine.parallel import available_threads
 from modelkit.data.loader import Loader
 from modelkit.devices import chosen_device
-from modelkit.inference.ensemble import Ensemble
+from modelkit.inference.ensemble import Ensemble, Kind
 from modelkit.inference.overlay import Overlay
 from modelkit.inference.predictions import ABOUT, NAMES, TOTALS, Predictions
 from modelkit.training.run import BEST, Run
@@ -32,7 +32,7 @@ __all__ = ["predict"]
 
 BATCH_ROWS = 8192
 SPOOL = ".values"
-SUFFIXES = {"with_bias": ".bw", "without_bias": ".without_bias.bw"}
+SUFFIXES: dict[Kind, str] = {"with_bias": ".bw", "without_bias": ".without_bias.bw"}
 
 Rows = npt.NDArray[np.int64]
 Files = dict[str, dict[str, str]]  # by task and kind
@@ -112,12 +112,8 @@ def predict(
     window = (first + models.window[0], first + models.window[1])
     regions = _regions(data, models.rows)
     places = _places(regions, window, contigs, Path(genome)) if genome and bigwig else None
-    device_used = chosen_device(device)
-    loader = Loader(
-        data, models.rows, batch_size=batch_size, shuffle=False, device=device_used,
-        centre=data.window is not None,
-    )  # fmt: skip
-    models.load(device_used)
+    place = chosen_device(device)
+    models.load(place)
     document = _document(models, data, genome, contigs) | {
         "parameters": {"split": split, "bias": bias, "reverse_complement": reverse_complement},
         "files": files,
@@ -126,28 +122,27 @@ def predict(
     }
     with atomic(output, force=force, folder=NAMES) as folder:
         overlay: Overlay | None = None
+        order = np.arange(len(models.rows))
         if places is not None:
             n_tracks = len(kinds) * len(models.tasks)
             overlay = Overlay(folder / SPOOL, *places, window[1] - window[0], n_tracks)
-        totals = np.zeros((len(models.rows), len(models.tasks)))
+            order = overlay.order
+        loader = Loader(
+            data, models.rows[order], batch_size=batch_size, shuffle=False, device=place,
+            centre=data.window is not None,
+        )  # fmt: skip
+        totals = np.zeros((len(order), len(models.tasks)))
         done = 0
         for batch in loader.batches(0):
-            found = models.expected(
-                batch,
-                with_bias="with_bias" in kinds,
-                without_bias="without_bias" in kinds,
-                reverse_complement=reverse_complement,
-            )
-            n = len(batch.rows)
+            found = models.expected(batch, kinds, reverse_complement=reverse_complement)
+            here = order[done : done + len(batch.rows)]
             if found.totals is not None:
-                totals[done : done + n] = found.totals.cpu().numpy()
+                totals[here] = found.totals.cpu().numpy()
             if overlay is not None:
-                tracks = torch.cat([getattr(found, kind) for kind in kinds], 1).cpu().numpy()
-                for i in range(n):
-                    overlay.add(done + i, tracks[i])
-            done += n
+                overlay.add(torch.cat([found.tracks[kind] for kind in kinds], 1).cpu().numpy())
+            done += len(here)
             if progress is not None:
-                progress(done, len(models.rows))
+                progress(done, len(order))
         if overlay is not None:
             _write_bigwigs(folder, overlay, files, contigs)
             (folder / SPOOL).unlink()
@@ -157,7 +152,7 @@ def predict(
     return Predictions.open(output)
 
 
-def _kinds(models: Ensemble, data: Dataset, *, bias: bool, bigwig: bool) -> list[str]:
+def _kinds(models: Ensemble, data: Dataset, *, bias: bool, bigwig: bool) -> list[Kind]:
     """Of the bigWigs: with and without bias."""
     where = models.runs[0].path
     if not bigwig:
@@ -178,7 +173,7 @@ def _kinds(models: Ensemble, data: Dataset, *, bias: bool, bigwig: bool) -> list
     return ["with_bias", "without_bias"]
 
 
-def _files(tasks: tuple[str, ...], kinds: list[str]) -> Files:
+def _files(tasks: tuple[str, ...], kinds: list[Kind]) -> Files:
     """Names that every file system takes."""
     found: Files = {}
     taken: dict[str, str] = {}
