@@ -8,20 +8,25 @@ import numpy as np
 import pyarrow.parquet as pq
 import pyBigWig
 import pytest
+import small_data
 import torch
 from click.testing import CliRunner
 
 import kmerengine
 from kmerengine import InputError
 from kmerengine.io.bigwig import write_bigwig
+from modelkit import metrics
 from modelkit.cli import main
 from modelkit.cli.predict import command
+from modelkit.config import read_config
 from modelkit.inference.overlay import Overlay
 from modelkit.inference.predict import predict
 from modelkit.inference.predictions import Predictions
 from modelkit.models.bpaitac import BpAITAC
 from modelkit.models.bpaitac_config import BiasConfig, BpAITACConfig
+from modelkit.tasks.profile import ProfileTask
 from modelkit.training.run import Run
+from modelkit.training.train import train
 
 SIZES = {"chr2": 1700, "chr1": 900, "empty": 50}
 WIDTH, WINDOW = 60, 20
@@ -290,6 +295,9 @@ def test_a_split_is_the_runs_and_rows_are_the_data_sets(files, data, run, tmp_pa
         predict([run, own], data, tmp_path / "c", split="test", bigwig=False)
     both = predict([run, own], data, tmp_path / "c", bigwig=False)
     np.testing.assert_allclose(both.totals[5], made.totals[0], rtol=1e-6)
+    across = make_run(tmp_path / "s", data, data={"split": "test=chr2:370-430"})
+    assert len(ProfileTask(across.config, data).rows("all")) == 4  # others lie across the border
+    assert len(predict(across, data, tmp_path / "d", bigwig=False)) == 7
     with pytest.raises(InputError, match="has no example of 'validation'"):
         predict(run, data, tmp_path / "e", split="validation", bigwig=False)
     with pytest.raises(InputError, match="split: found 'tset'"):
@@ -455,6 +463,39 @@ def test_windows_laid_over_a_genome_are_means(tmp_path):
         assert found.keys() == at.keys()
         for place, each in at.items():
             assert found[place] == pytest.approx(np.mean(each), rel=1e-5)
+
+
+def test_files_of_a_trained_run_give_the_metrics_that_its_task_gives(tmp_path):
+    """Counts of the data set against bigWigs read back: cross entropy, divergence, totals."""
+    data = small_data.make_data(tmp_path)
+    changes = ["channels=6", "blocks=1", "pools=[2, 2, 2]", "total_activation=softplus"]
+    config = read_config(
+        model="bpaitac", changes=[*(f"network.{c}" for c in changes), "training.epochs=1"]
+    )
+    run = train(config, data, tmp_path / "r")
+    made = predict(run, data, tmp_path / "o", genome=tmp_path / "g.fa", split="test")
+    task, network = ProfileTask(run.config, data), run.network()
+    rows = task.rows("test")
+    batches = task.batches(rows, training=False, batch_size=16, device=torch.device("cpu")).batches(
+        0
+    )
+    observed = [{k: v.numpy().copy() for k, v in task.observe(network, b).items()} for b in batches]
+    seen = {name: np.concatenate([each[name] for each in observed]) for name in observed[0]}
+    assert made.regions["row"].to_pylist() == rows.tolist() == seen["row"].tolist()
+    np.testing.assert_allclose(made.totals, seen["predicted_total"], rtol=1e-5)
+    low, high = data.window
+    counts = data.counts[rows][..., low:high]
+    starts = data.regions["start"].to_numpy()[rows] + low
+    for number, name in enumerate(made.tasks):
+        with pyBigWig.open(str(made.bigwig(name))) as file:
+            cuts = np.array([file.values("chr3", int(s), int(s) + high - low) for s in starts])
+        np.testing.assert_allclose(cuts.sum(axis=1), made.totals[:, number], rtol=1e-5)
+        has = counts[:, number].sum(axis=1) > 0
+        assert has.sum() > 20
+        for metric in (metrics.cross_entropy, metrics.jensen_shannon):
+            expected = seen["jsd" if metric is metrics.jensen_shannon else "cross_entropy"]
+            found = metric(counts[has, number], cuts[has] / cuts[has].sum(axis=1, keepdims=True))
+            np.testing.assert_allclose(found, expected[has, number], rtol=2e-5)
 
 
 def test_the_command_is_the_function(files, data, run, tmp_path):
