@@ -30,9 +30,7 @@ def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bias")
     (folder / "g.fa").write_text("".join(f">{n}\n{s}\n" for n, s in GENOME.items()))
     (folder / "r.bed").write_text("".join(f"{c}\t{x - 1}\t{x + 1}\n" for c, x in CENTRES))
-    rows = [
-        (c, x + int(d), x + int(d) + 40) for c, x in CENTRES for d in RNG.integers(-60, 60, 30)
-    ]
+    rows = [(c, x + int(d), x + int(d) + 40) for c, x in CENTRES for d in RNG.integers(-60, 60, 30)]
     lines = "".join(f"{c}\t{s}\t{e}\tcell\t1\n" for c, s, e in sorted(rows))
     (folder / "a.tsv").write_text(lines)
     for shift in ("+4/-4", "+4/-5"):
@@ -180,7 +178,7 @@ def test_what_does_not_belong_together_is_refused(files, tmp_path):
     )
     about = {"shift": "+4/-4", "off_by_two": False, "tasks": ["bias"], "samples": ["naked"]}
     both = Run.create(tmp_path / "both", config, BpAITAC(config.network), about)
-    with pytest.raises(InputError, match="network.total_head is conv, expected none"):
+    with pytest.raises(InputError, match="total_head is conv, expected none"):
         add_bias(both, made, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     add_bias(run, made, tmp_path / "out")

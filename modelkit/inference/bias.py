@@ -64,8 +64,8 @@ def add_bias(
     Notes
     -----
     The network is all convolutions: it is built for the whole of the sequence with the weights that
-    it has. As in training there are zeros beyond the ends of the sequence, so that the outermost bp,
-    half of its receptive field, are less sure than those in the middle.
+    it has. As in training there are zeros beyond the ends of the sequence, so that the outermost
+    bp, half of its receptive field, are less sure than those in the middle.
     """
     run = run if isinstance(run, Run) else Run.open(run)
     dataset = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
