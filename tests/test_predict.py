@@ -3,8 +3,10 @@
 import inspect
 import json
 import math
+import resource
 
 import numpy as np
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pyBigWig
 import pytest
@@ -407,6 +409,26 @@ def test_the_genome_must_be_given_and_hold_every_window(files, data, run, tmp_pa
     assert sorted(each.name for each in tmp_path.iterdir()) == ["few", "o", "short"]
 
 
+def test_regions_that_were_changed_by_hand_are_no_positions(files, run, tmp_path):
+    data = make_data(files, tmp_path / "d")
+    table = pq.read_table(data.path / "regions.parquet")
+    moved = pc.subtract(table["start"], 1000)
+    pq.write_table(table.set_column(1, table.schema.field(1), moved), data.path / "regions.parquet")
+    with pytest.raises(InputError, match="has 900 bp of 'chr1', but a window lies at chr1:-910"):
+        predict(run, data.path, tmp_path / "o", genome=files / "g.sizes")
+
+
+def test_a_disk_that_takes_no_more_is_one_line(files, data, run, tmp_path):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(InputError, match="o: could not be written: File too large"):
+            predict(run, data, tmp_path / "o", genome=files / "g.sizes")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list(tmp_path.iterdir())
+
+
 def test_tasks_whose_files_would_be_one_are_refused(files, data, tmp_path):
     run = make_run(tmp_path / "r", data, about={"tasks": ["a/b", "a_b"]})
     with pytest.raises(InputError, match=r"tasks 'a/b' and 'a_b' would share the file a_b\.bw"):
@@ -442,14 +464,15 @@ def test_an_output_is_whole_or_not_there(files, data, run, tmp_path, monkeypatch
         Predictions.open(tmp_path / "nothing")
 
 
-def test_windows_laid_over_a_genome_are_means(tmp_path):
+@pytest.mark.parametrize("step", [1, 2, 13, 60])
+def test_windows_laid_over_a_genome_are_means(tmp_path, step):
     rng = np.random.default_rng(2)
     n, width, names = 60, 7, ("a", "b", "c")
     contig, start = rng.integers(0, 2, n) * 2, rng.integers(0, 200, n)
     values = rng.random((n, 3, width)).astype(np.float32)
     overlay = Overlay(tmp_path / "x", contig, start, width, 3)
-    for i in range(0, n, 13):
-        overlay.add(values[overlay.order[i : i + 13]])
+    for i in range(0, n, step):
+        overlay.add(values[overlay.order[i : i + step]])
     for number in range(3):
         at = {}
         for i in range(n):

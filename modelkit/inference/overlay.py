@@ -35,7 +35,7 @@ class Overlay:
     """
 
     def __init__(self, path: Path, contig: Ints, start: Ints, width: int, n_tracks: int) -> None:
-        self.width = width
+        self.path, self.width = path, width
         self.order: Ints = np.lexsort((start, contig))
         by_contig, by_start = contig[self.order], start[self.order]
         apart = (np.diff(by_contig) != 0) | (np.diff(by_start) > width)
@@ -46,29 +46,37 @@ class Overlay:
         self._begins = np.cumsum(self._lengths) - self._lengths  # of the stretches, in the file
         stretch = np.repeat(np.arange(len(first)), last - first + 1)
         self._place = self._begins[stretch] + by_start - self._start[stretch]
-        n_bases = int(self._lengths.sum())
-        steps = np.bincount(self._place, minlength=n_bases + 1)
-        steps -= np.bincount(self._place + width, minlength=n_bases + 1)
+        self._n_bases = int(self._lengths.sum())
+        steps = np.bincount(self._place, minlength=self._n_bases + 1)
+        steps -= np.bincount(self._place + width, minlength=self._n_bases + 1)
         self._depth = np.cumsum(steps[:-1]).astype(np.float32)
-        self._sums = np.memmap(path, np.float32, "w+", shape=(n_tracks, n_bases))
         self._done = 0
+        self._open = np.zeros((n_tracks, 0), np.float32)  # sums that later windows may add to
+        path.touch()
 
     def add(self, values: npt.NDArray[np.float32]) -> None:
         """Add the values of the next windows of `order`, shape (windows, tracks, width)."""
         places = self._place[self._done : self._done + len(values)]
         self._done += len(values)
         low, high = int(places[0]), int(places[-1]) + self.width
-        sums = np.zeros((len(self._sums), high - low), np.float32)
+        sums = np.zeros((len(self._open), high - low), np.float32)
+        sums[:, : self._open.shape[1]] = self._open
         for place, of_window in zip((places - low).tolist(), values, strict=True):
             sums[:, place : place + self.width] += of_window
-        self._sums[:, low:high] += sums
+        n = (int(self._place[self._done]) if self._done < len(self._place) else high) - low
+        self._open = sums[:, n:]
+        means = sums[:, :n] / self._depth[low : low + n]
+        with self.path.open("r+b") as file:  # not mapped: a full disk is an error, not a signal
+            for track, of_track in enumerate(means):
+                file.seek(4 * (track * self._n_bases + low))
+                file.write(of_track.tobytes())
 
     def runs(self, track: int, names: tuple[str, ...]) -> Iterator[Run]:
         """Contig, positions and means of the bases that are covered, in order."""
         for contig in np.unique(self._contig).tolist():
             mine = np.flatnonzero(self._contig == contig)
-            low = int(self._begins[mine[0]])
-            high = low + int(self._lengths[mine].sum())
+            low, n = int(self._begins[mine[0]]), int(self._lengths[mine].sum())
             moved = np.repeat(self._start[mine] - self._begins[mine], self._lengths[mine])
-            positions = np.arange(low, high) + moved
-            yield names[contig], positions, self._sums[track, low:high] / self._depth[low:high]
+            at = 4 * (track * self._n_bases + low)
+            means = np.fromfile(self.path, np.float32, n, offset=at)
+            yield names[contig], np.arange(low, low + n) + moved, means
