@@ -31,6 +31,7 @@ MOTIF_HITS = "kmerengine.motif_hits"  # motif instances
 SAMPLE = "kmerengine.sample"  # positives with negatives matched to them
 SAMPLE_BINS = "kmerengine.sample.bins"  # how many there were of each bin, and how many were kept
 RUN = "kmerengine.run"  # a trained model: a folder
+EVALUATION = "kmerengine.evaluation"  # measures of each example
 RUN_METRICS = "kmerengine.run.metrics"  # losses and metrics of each epoch
 PREDICTIONS = "kmerengine.predictions"  # of a data set by trained models: a folder
 VOCABULARY = "kmerengine.vocabulary"  # the features themselves

@@ -16,7 +16,7 @@ from kmerengine.errors import InputError
 from modelkit.config import Section
 from modelkit.data.loader import Batch, Loader
 from modelkit.data.options import DataOptions, groups_of, rows_of_splits
-from modelkit.metrics import is_constant, pearson, spearman
+from modelkit.metrics import cv_quartile, is_constant, pearson, spearman
 from modelkit.models.bpaitac import NetworkOptions, ProfileOutput, in_bins
 from modelkit.tasks import profile_losses
 from modelkit.tasks.task import Losses, Observed, Rows
@@ -68,9 +68,19 @@ class Predicted(NamedTuple):
     profiles: Tensor | None
 
 
-class _Target(NamedTuple):
-    counts: Tensor | None  # (B, T, N), in bins
-    totals: Tensor  # (B, T)
+class Target(NamedTuple):
+    """What was counted.
+
+    Attributes
+    ----------
+    counts : Tensor, shape (B, T, N); or None
+        Cuts in each bin of the window.
+    totals : Tensor, shape (B, T)
+        Cuts in the window.
+    """
+
+    counts: Tensor | None
+    totals: Tensor
 
 
 class ProfileTask:
@@ -142,7 +152,7 @@ class ProfileTask:
 
     def losses(self, model: nn.Module, batch: Batch) -> Losses:
         """The loss of a batch, and its two parts where it has those."""
-        loss_BT, parts = self._losses(model(batch.sequence), self._bias(batch), self._target(batch))
+        loss_BT, parts = self._losses(model(batch.sequence), self.bias(batch), self.target(batch))
         return Losses(loss_BT.mean(), {name: part.mean() for name, part in parts.items()})
 
     @torch.no_grad()
@@ -157,7 +167,7 @@ class ProfileTask:
         cross_entropy, jsd, profile_pearson : (B, T)
             Nats, bits and correlation of the profiles, no number where there is no cut.
         """
-        output, bias, target = model(batch.sequence), self._bias(batch), self._target(batch)
+        output, bias, target = model(batch.sequence), self.bias(batch), self.target(batch)
         loss_BT, _ = self._losses(output, bias, target)
         found = {"row": batch.rows, "loss": loss_BT.mean(1), "n_total": target.totals}
         if output.totals is not None:
@@ -209,13 +219,44 @@ class ProfileTask:
             found["log_pearson_across_regions"] = float(pearson(*logs).mean())
         return found
 
+    def by_example(self, observed: Observed) -> Observed:
+        """Measures of each region, whose means over regions are those of a model.
+
+        Returns
+        -------
+        cross_entropy, jsd, profile_pearson : (n,)
+            Means over the tasks with a cut; no number where there is none.
+        cross_entropy_top, jsd_top, profile_pearson_top : (n,)
+            Of the task with most cuts.
+        pearson_across_tasks, spearman_across_tasks, cv_quartile : (n,)
+            Of 8 tasks or more; the quartile is of the coefficient of variation, 0 to 3.
+        """
+        found: Observed = {}
+        n = observed["n_total"].astype(np.float64)
+        top = n.argmax(1)[:, None]
+        for name in ("cross_entropy", "jsd", "profile_pearson"):
+            if name not in observed:
+                continue
+            values = observed[name].astype(np.float64)
+            has = np.isfinite(values)
+            total = np.where(has, values, 0).sum(1)
+            none = np.full(len(n), np.nan)
+            found[name] = np.divide(total, has.sum(1), out=none, where=has.any(1))
+            found[f"{name}_top"] = np.take_along_axis(values, top, 1)[:, 0]
+        if "predicted_total" in observed and n.shape[1] >= ACROSS_TASKS:
+            y = observed["predicted_total"].astype(np.float64)
+            found["pearson_across_tasks"] = pearson(y, n)
+            found["spearman_across_tasks"] = spearman(y, n)
+            found["cv_quartile"] = cv_quartile(n)
+        return found
+
     @torch.no_grad()
     def predict(self, model: nn.Module, batch: Batch, *, bias: bool = True) -> Predicted:
         """Predictions for each bp, with the data set's bias or (False) without any."""
         output: ProfileOutput = model(batch.sequence)
         if output.logits is None:
             return Predicted(output.totals, None)
-        logits = _biased(output.logits, self._bias(batch) if bias else None)
+        logits = _biased(output.logits, self.bias(batch) if bias else None)
         profiles = logits.to(torch.promote_types(logits.dtype, torch.float32)).softmax(-1)
         size = self.network.bin_size
         if size > 1:
@@ -225,22 +266,23 @@ class ProfileTask:
             profiles = nn.functional.pad(profiles, (0, rest))
         return Predicted(output.totals, profiles)
 
-    def _bias(self, batch: Batch) -> Tensor | None:
-        """Logits of the bias, in bins, shape (B, N)."""
+    def bias(self, batch: Batch) -> Tensor | None:
+        """Logits of the bias, in bins, shape (B, N); None if the objective is without."""
         if not self.objective.use_bias:
             return None
         assert batch.bias is not None  # for_dataset saw that the data set has it
         return in_bins(batch.bias, self.network.bin_size)
 
-    def _target(self, batch: Batch) -> _Target:
+    def target(self, batch: Batch) -> Target:
+        """The cuts of each task, in bins."""
         if batch.counts is None:
             assert batch.totals is not None  # for_dataset saw that the data set has it
-            return _Target(None, self._in_tasks(batch.totals))
+            return Target(None, self._in_tasks(batch.totals))
         counts = batch.counts
         if self.dataset.strands == "split":
             counts = counts[:, 0::2] + counts[:, 1::2]
         counts = self._in_tasks(counts)
-        return _Target(in_bins(counts, self.network.bin_size), counts.sum(-1))
+        return Target(in_bins(counts, self.network.bin_size), counts.sum(-1))
 
     def _in_tasks(self, values: Tensor) -> Tensor:
         """Means over the samples (axis 1) of each task."""
@@ -253,7 +295,7 @@ class ProfileTask:
         return torch.stack([values[:, each].mean(1) for each in self._members[values.device]], 1)
 
     def _losses(
-        self, output: ProfileOutput, bias: Tensor | None, target: _Target
+        self, output: ProfileOutput, bias: Tensor | None, target: Target
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of each region and task, shape (B, T), and its parts."""
         kind, weight = self.objective.loss, self.objective.lambda_

@@ -1,0 +1,56 @@
+"""`modelkit evaluate`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kmerengine.cli._options import PATH, force, quiet
+
+
+@click.command("evaluate")
+@click.argument("run", type=PATH)
+@click.option("--data", "dataset", type=PATH, required=True, help="From kmerengine dataset.")
+@click.option("-o", "--output", type=PATH, help="A folder for the measures of each example.")
+@click.option(
+    "--split",
+    default="test",
+    show_default=True,
+    help="train, validation or test, as the run had it; or all.",
+)
+@click.option(
+    "--compare/--no-compare",
+    default=True,
+    show_default=True,
+    help="Mean profile and bias of the training split beside it.",
+)
+@click.option(
+    "--replicates",
+    type=PATH,
+    nargs=2,
+    metavar="DATASET DATASET",
+    help="The same regions from two halves of the reads.",
+)
+@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N or auto.")
+@click.option("--batch-size", type=int, default=64, show_default=True, help="Examples at a time.")
+@click.option("--resamples", type=int, default=1000, show_default=True, help="Of the bootstrap.")
+@click.option("--json", "as_lines", is_flag=True, help="Print metrics as one line of JSON.")
+@force
+@quiet
+def command(run: Path, *, quiet: bool, as_lines: bool, **options: Any) -> None:
+    """Measure the model of RUN on examples that it has not seen, and print its metrics."""
+    from modelkit.cli._regions_bar import regions_bar
+    from modelkit.devices import chosen_device, described
+    from modelkit.inference.evaluate import evaluate
+    from modelkit.training.checkpoint import as_json
+
+    if not quiet:
+        click.echo(described(chosen_device(options["device"])), err=True)
+    with regions_bar("measuring", show=not quiet) as progress:
+        found = evaluate(run, progress=progress, **options)
+    if as_lines:
+        click.echo(as_json({"examples": found.n, "metrics": found.metrics}))
+        return
+    click.echo(f"{found.n:,} examples")
+    for line in found.lines():
+        click.echo(line)

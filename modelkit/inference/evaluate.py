@@ -1,0 +1,272 @@
+"""Measure a trained model on examples that it has not seen."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from kmerengine import schemas
+from kmerengine.datasets.folder import Dataset
+from kmerengine.errors import InputError
+from kmerengine.io.atomic import atomic, check_writable
+from kmerengine.io.tables import table_writer
+from modelkit.data.loader import Batch
+from modelkit.devices import chosen_device
+from modelkit.inference.baselines import baselines, replicate
+from modelkit.inference.known import Known
+from modelkit.metrics import Interval, bootstrap
+from modelkit.models.bpaitac import ProfileOutput
+from modelkit.registry import MODELS
+from modelkit.tasks.profile import ProfileTask
+from modelkit.tasks.task import Observed, Task
+from modelkit.training.checkpoint import as_json
+from modelkit.training.run import Run
+
+__all__ = ["Evaluation", "evaluate"]
+
+MODEL, CEILING = "model", "replicate"
+EXAMPLES, SUMMARY = "examples.parquet", "metrics.json"
+NAMES = (EXAMPLES, SUMMARY)
+
+
+class Evaluation(NamedTuple):
+    """Metrics of a model and of what it is compared with.
+
+    Attributes
+    ----------
+    n : int
+        Examples.
+    metrics : dict of dict of float
+        By predictor ("model", baselines, "replicate") and metric, as its task has them.
+    intervals : dict of dict of Interval
+        Means over examples with their 95 % bootstrap intervals, by predictor and measure.
+    by_quartile : dict of dict of float
+        Of the model: correlation across tasks in each quartile of the coefficient of variation.
+    examples : dict of dict of array
+        Measures of each example, by predictor; `row` is the row of the data set.
+    """
+
+    n: int
+    metrics: dict[str, dict[str, float]]
+    intervals: dict[str, dict[str, Interval]]
+    by_quartile: dict[str, dict[str, float]]
+    examples: dict[str, Observed]
+
+    def lines(self) -> list[str]:
+        """The metrics as a table for people."""
+        names = list(self.metrics[MODEL])
+        head = f"{'':32}" + "".join(f"{name:>22}" for name in self.metrics)
+        rows = [head]
+        for name in names:
+            cells = []
+            for found in self.metrics.values():
+                cells.append(f"{found[name]:>22.4f}" if name in found else f"{'-':>22}")
+            rows.append(f"{name:<32}" + "".join(cells))
+        for measure, each in self.by_quartile.items():
+            cells = [f"{value:.4f}" for value in each.values()]
+            rows.append(f"{measure} by quartile of variation: {', '.join(cells)}")
+        return rows
+
+
+def evaluate(
+    run: Run | str | Path,
+    dataset: Dataset | str | Path,
+    output: str | Path | None = None,
+    *,
+    split: str = "test",
+    compare: bool = True,
+    replicates: tuple[str | Path, str | Path] | None = None,
+    device: str = "auto",
+    batch_size: int = 64,
+    resamples: int = 1000,
+    force: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Measure a model, and what it must beat.
+
+    Parameters
+    ----------
+    run : Run or path
+    dataset : Dataset or path
+        Of the same shift, window and tasks as the run's.
+    output : path, optional
+        A folder: examples.parquet has the measures of each example, metrics.json all numbers.
+    split : str
+        "train", "validation" or "test" as the run had it, or "all".
+    compare : bool
+        For profiles: the mean profile and the bias, fitted to the training split, beside it.
+    replicates : (path, path), optional
+        Data sets of the same regions from two halves of the reads: the first as prediction of the
+        second is a ceiling for any model ("replicate").
+    device, batch_size
+        As of `predict`.
+    resamples : int
+        Of the bootstrap; its unit is the example.
+    force : bool
+        Replace an existing output.
+    progress : callable, optional
+        Called with (done, of) in examples.
+
+    Raises
+    ------
+    InputError
+        Data that do not fit the run, or a split without examples.
+    """
+    run = run if isinstance(run, Run) else Run.open(run)
+    data = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
+    if output is not None:
+        check_writable(Path(output), force=force, folder=NAMES)
+    task, place = _task(run, data), chosen_device(device)
+    rows = task.rows(split)
+    if not len(rows):
+        raise InputError(f"{data.path}: has no example of {split!r}; choose another split")
+    network = run.network(place)
+    observed: dict[str, list[dict[str, Any]]] = {MODEL: []}
+    others = _others(task, data, split, place, batch_size) if compare else {}
+    plain = ProfileTask(_without_bias(run), data) if others else None
+    done = 0
+    with torch.inference_mode():
+        for batch in _batches(task, rows, batch_size, place).batches(0):
+            observed[MODEL].append(_numpy(task.observe(network, batch)))
+            for name, expect in others.items():
+                assert plain is not None  # it goes with the others
+                known = Known(expect(batch))
+                observed.setdefault(name, []).append(_numpy(plain.observe(known, batch)))
+            done += len(batch[0])
+            if progress is not None:
+                progress(done, len(rows))
+        if replicates is not None:
+            observed[CEILING] = _ceiling(run, replicates, data, rows, batch_size, place)
+    joined = {name: _joined(parts) for name, parts in observed.items()}
+    found = _evaluation(task, joined, len(rows), resamples)
+    if output is not None:
+        _write(Path(output), run, data, found, split, force=force)
+    return found
+
+
+def _task(run: Run, data: Dataset) -> Task:
+    """The run's task on these data, which must fit."""
+    off = bool(data.provenance.get("parameters", {}).get("off_by_two", False))
+    for name, there in (("shift", data.shift), ("off_by_two", off)):
+        if run.about.get(name) != there:
+            raise InputError(
+                f"{data.path}: has {name} {there}, {run.path} learnt {run.about.get(name)}; "
+                "expected the same, make the data set anew"
+            )
+    config = run.config.for_dataset(data)
+    return MODELS[config.model].task(config, data)
+
+
+def _without_bias(run: Run) -> Any:
+    return run.config.changed({"objective": {"use_bias": False}})
+
+
+def _batches(task: Task, rows: Any, batch_size: int, device: torch.device) -> Any:
+    return task.batches(rows, training=False, batch_size=batch_size, device=device)
+
+
+def _others(
+    task: Task, data: Dataset, split: str, device: torch.device, batch_size: int
+) -> dict[str, Callable[[Batch], ProfileOutput]]:
+    """Baselines of a profile task, fitted to its training rows."""
+    if not isinstance(task, ProfileTask) or not task.network.profile_head:
+        return {}
+    rows = task.rows("train")
+    if not len(rows) or split in ("train", "all") or data.counts is None:
+        return {}
+    return dict(baselines(task, _batches(task, rows, batch_size, device).batches(0)))
+
+
+def _ceiling(
+    run: Run,
+    replicates: tuple[str | Path, str | Path],
+    data: Dataset,
+    rows: Any,
+    batch_size: int,
+    device: torch.device,
+) -> list[dict[str, Any]]:
+    halves = [Dataset.open(each) for each in replicates]
+    columns = ["chrom", "start", "end"]
+    for half in halves:
+        same = half.regions.select(columns).equals(data.regions.select(columns))
+        if not same or half.window != data.window or half.samples != data.samples:
+            raise InputError(
+                f"{half.path}: is not of the regions, window and samples of {data.path}; expected "
+                "replicates of the same"
+            )
+    config = _without_bias(run)
+    first, second = (ProfileTask(config, half) for half in halves)
+    expect = replicate(first, _batches(first, rows, batch_size, device))
+    found = []
+    for batch in _batches(second, rows, batch_size, device).batches(0):
+        found.append(_numpy(second.observe(Known(expect(batch)), batch)))
+    return found
+
+
+def _numpy(observed: dict[str, torch.Tensor]) -> dict[str, Any]:
+    return {name: value.cpu().numpy().copy() for name, value in observed.items()}
+
+
+def _joined(parts: list[dict[str, Any]]) -> Observed:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _evaluation(
+    task: Task, observed: dict[str, Observed], n: int, resamples: int
+) -> Evaluation:
+    metrics, intervals, examples = {}, {}, {}
+    quartiles: dict[str, dict[str, float]] = {}
+    for name, found in observed.items():
+        metrics[name] = task.metrics(found)
+        measures = task.by_example(found)
+        quartile = measures.pop("cv_quartile", None)
+        examples[name] = {"row": found["row"], **measures}
+        intervals[name] = {
+            measure: bootstrap(values[~np.isnan(values)], n=resamples)
+            for measure, values in measures.items()
+        }
+        if quartile is not None and name == MODEL:
+            for measure in ("pearson_across_tasks", "spearman_across_tasks"):
+                quartiles[measure] = {
+                    f"quartile {q + 1}": float(measures[measure][quartile == q].mean())
+                    for q in range(4)
+                    if (quartile == q).any()
+                }
+    return Evaluation(n, metrics, intervals, quartiles, examples)
+
+
+def _write(
+    output: Path, run: Run, data: Dataset, found: Evaluation, split: str, *, force: bool
+) -> None:
+    """The folder of an evaluation."""
+    regions = data.regions.take(pa.array(found.examples[MODEL]["row"])).combine_chunks()
+    columns = {name: regions[name] for name in ("chrom", "start", "end", "name")}
+    for predictor, measures in found.examples.items():
+        prefix = "" if predictor == MODEL else predictor.replace(" ", "_") + "."
+        columns |= {
+            prefix + name: pa.array(values.astype(np.float64), from_pandas=True)
+            for name, values in measures.items()
+            if name != "row"
+        }
+    table = pa.table(columns)
+    document = schemas.provenance("evaluate", {"dataset": data.path.name, "run": run.path.name}, {})
+    document |= {"format": schemas.EVALUATION, "split": split, "config": run.config.model_dump()}
+    intervals = {
+        name: {measure: each._asdict() for measure, each in measures.items()}
+        for name, measures in found.intervals.items()
+    }
+    summary = {
+        "examples": found.n,
+        "metrics": found.metrics,
+        "intervals": intervals,
+        "by_quartile": found.by_quartile,
+    }
+    with atomic(output, force=force, folder=NAMES) as folder:
+        schema = schemas.with_metadata(table.schema, document)
+        with table_writer(folder / EXAMPLES, schema, ".parquet") as writer:
+            for part in table.cast(schema).to_batches():
+                writer.write(part)
+        (folder / SUMMARY).write_text(as_json({**document, **summary}) + "\n")
