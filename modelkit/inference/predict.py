@@ -107,8 +107,8 @@ def predict(
     kinds = _kinds(models, data, bias=bias, bigwig=bigwig)
     files = _files(models.tasks, kinds)
     contigs = _contigs(genome) if bigwig else {}
-    parts = data.provenance.get("parameters", {})
-    first = data.spans["sequence"][0] - (OFF_BY_TWO if parts.get("off_by_two") else 0)
+    parameters = data.provenance.get("parameters", {})
+    first = data.spans["sequence"][0] - (OFF_BY_TWO if parameters.get("off_by_two") else 0)
     window = (first + models.window[0], first + models.window[1])
     regions = _regions(data, models.rows)
     places = _places(regions, window, contigs, Path(genome)) if genome and bigwig else None
