@@ -457,6 +457,10 @@ def test_an_output_is_whole_or_not_there(files, data, run, tmp_path, monkeypatch
             progress=lambda *each: seen.append(each))  # fmt: skip
     assert seen == [(4, 7), (7, 7)]
     assert not list((tmp_path / "o").glob("*.bw"))
+    other = predict(run, data, tmp_path / "p", split="test", bigwig=False)
+    (other.path / "totals.parquet").replace(tmp_path / "o" / "totals.parquet")
+    with pytest.raises(InputError, match="is not of the same predictions as predictions.json"):
+        Predictions.open(tmp_path / "o")
     (tmp_path / "o" / "predictions.json").write_text("{}")
     with pytest.raises(InputError, match="metadata is damaged"):
         Predictions.open(tmp_path / "o")

@@ -53,7 +53,9 @@ class Predictions:
         self._table = TableReader(path / TOTALS)
         found = schemas.read_metadata(self._table.schema, path / TOTALS, (schemas.PREDICTIONS,))
         if found != about:
-            raise InputError(f"{path / TOTALS}: is not of the same predictions as {ABOUT}")
+            raise InputError(
+                f"{path / TOTALS}: is not of the same predictions as {ABOUT}; make the folder again"
+            )
         self.tasks = tuple(map(str, about["tasks"]))
         self.window = (int(about["window"][0]), int(about["window"][1]))
         expected = schemas.predictions_schema(totals=bool(about["totals"]))
