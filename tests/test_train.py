@@ -233,6 +233,10 @@ class TestWhatIsRefused:
         with pytest.raises(InputError, match="another config"):
             train(config("training.seed=3"), data, run.path, resume=True)
 
+    def test_a_network_that_cannot_be(self, data: Dataset, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="network: 120 bp are too few for the pools"):
+            train(config("network.pools=[9, 9, 9]"), data, tmp_path / "run")
+
     def test_a_batch_that_does_not_divide(self, data: Dataset, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="batch_size: found 8"):
             train(config("training.accumulate=3"), data, tmp_path / "run")

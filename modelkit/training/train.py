@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from kmerengine import schemas
 from kmerengine.datasets.folder import Dataset
@@ -87,7 +88,7 @@ def train(
             task = entry.task(config, data)
             seed = draw(config.training.seed, 0, Purpose.WEIGHTS, np.zeros(1, np.int64))
             torch.manual_seed(int(seed[0]) >> 1)
-            network = entry.model(config.network).to(place)
+            network = _built(entry.model, config).to(place)
             log = _Log(run.path / LOG, reporter or Silent(), first=ranks.first)
             trainer = Trainer(config, network, task, run, ranks, place, log)
             log.say(described(place, ranks.ranks))
@@ -173,6 +174,13 @@ def _reopened(output: Path, config: Config | None, data: Dataset) -> Run:
             "train anew with --force"
         )
     return run
+
+
+def _built(model: Callable[[Any], nn.Module], config: Config) -> nn.Module:
+    try:
+        return model(config.network)
+    except ValueError as error:  # sizes that cannot be, such as pools of a short sequence
+        raise InputError(f"network: {error}") from error
 
 
 def _digest(data: Dataset) -> dict[str, Any]:
