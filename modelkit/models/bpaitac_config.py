@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
+import torch
 from pydantic import BeforeValidator, Field, model_validator
 
 from kmerengine.errors import InputError
 from modelkit.config import Config, TrainingOptions
 from modelkit.data.options import DataOptions, groups_of
-from modelkit.models.bpaitac import NetworkOptions, word
+from modelkit.models.bpaitac import BpAITAC, NetworkOptions, word
 from modelkit.tasks.profile import ObjectiveOptions
 
 if TYPE_CHECKING:
@@ -107,7 +108,13 @@ class ProfileConfig(Config):
             given = getattr(network, name)
             if given not in (None, size):
                 raise InputError(f"network.{name}: found {given}, but {where} has {size}")
-        return self.changed({"network": sizes})
+        filled = self.changed({"network": sizes})
+        try:
+            with torch.device("meta"):
+                BpAITAC(filled.network)
+        except ValueError as error:
+            raise InputError(f"{where}: does not fit the network: {error}") from error
+        return filled
 
 
 class BpAITACConfig(ProfileConfig):
