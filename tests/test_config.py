@@ -60,7 +60,7 @@ def test_assignments_are_values_as_toml_has_them(change: str, value: object) -> 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("training.lerning_rate=1", "training.lerning_rate: unknown key, did you mean learning_rate"),
+        ("training.lerning_rate=1", "lerning_rate: unknown key, did you mean learning_rate"),
         ("network.bloks=4", "network.bloks: unknown key, did you mean blocks"),
         ("trainning.seed=4", "trainning: unknown key, did you mean training"),
         ("training.epochs=-1", "training.epochs: found -1; input should be greater"),
