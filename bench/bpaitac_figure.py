@@ -1,0 +1,193 @@
+"""Tables and the figure of `bench.bpaitac_sweep`, from its rows."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.bpaitac_data import SETS
+from bench.bpaitac_sweep import CELLS, LAMBDAS, LINEAGES, LOSSES, SINGLE, Training
+from bench.harness import Row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Rows = Mapping[Training, Row]
+Group = tuple[str, Callable[[int], Training]]  # label, and its training of a seed
+
+TRUTHS = (("rate", "expected totals"), ("counts", "counts"))
+
+
+def scores(rows: Rows, of: Callable[[int], Training], column: str) -> dict[int, float]:
+    """By seed, of those that are done."""
+    seeds = sorted({training.seed for training in rows})
+    return {seed: float(rows[of(seed)][column]) for seed in seeds if of(seed) in rows}
+
+
+def gains(rows: Rows, data: str, column: str) -> npt.NDArray[np.float64]:
+    """Lambda 0.5 less lambda 0, of each seed that has both."""
+    without = scores(rows, lambda seed: Training(data=data, lambda_=0.0, seed=seed), column)
+    beside = scores(rows, lambda seed: Training(data=data, seed=seed), column)
+    return np.array([beside[seed] - without[seed] for seed in sorted(without.keys() & beside)])
+
+
+def interval(values: npt.NDArray[np.float64]) -> tuple[float, float, float]:
+    """Mean and the ends of Student's 95 % interval; no number from fewer than two values."""
+    if len(values) < 2:
+        return float(values.mean()) if len(values) else np.nan, np.nan, np.nan
+    from scipy.stats import t
+
+    mean, error = values.mean(), values.std(ddof=1) / np.sqrt(len(values))
+    reach = t.ppf(0.975, len(values) - 1) * error
+    return float(mean), float(mean - reach), float(mean + reach)
+
+
+def tables(rows: Rows) -> str:
+    """Markdown: the data, the three sets, and what else there is."""
+    parts = [_data_table(rows), _sets_table(rows)]
+    for title, groups, of in _panels():
+        parts.append(_table(rows, title, groups, of))
+    parts.append(_seconds(rows))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _panels() -> list[tuple[str, list[Group], str]]:
+    return [
+        ("loss", [(loss, _with(loss=loss)) for loss in LOSSES], ""),
+        ("lambda", [(f"{each:g}", _with(lambda_=each)) for each in LAMBDAS], ""),
+        (
+            "networks, of lineages",
+            [
+                ("one of all cell types, averaged", _with(tasks=CELLS)),
+                ("one of all lineages", _with(tasks=LINEAGES)),
+                ("one of each lineage", _with(tasks=SINGLE)),
+            ],
+            "lineages_",
+        ),
+    ]
+
+
+def _with(**changes: Any) -> Callable[[int], Training]:
+    return lambda seed: Training(seed=seed, **changes)
+
+
+def _data_table(rows: Rows) -> str:
+    by_seed = {training.seed: row["data_facts"] for training, row in rows.items()}
+    names = list(next(iter(by_seed.values())))
+    lines = ["| seed | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
+    for seed, found in sorted(by_seed.items()):
+        lines.append(f"| {seed} | " + " | ".join(f"{found[name]:.3g}" for name in names) + " |")
+    return "\n".join(lines)
+
+
+def _sets_table(rows: Rows) -> str:
+    lines = [
+        "| data | scored by | lambda 0 | lambda 0.5 | gain (95 % interval) | of A's | seeds |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for column, what in TRUTHS:
+        of_a = gains(rows, "A", column)
+        for data in SETS:
+            found = gains(rows, data, column)
+            if not len(found):
+                continue
+            mean, low, high = interval(found)
+            share = f"{mean / of_a.mean():.2f}" if len(of_a) and of_a.mean() > 0 else "-"
+            shown = [
+                _shown(scores(rows, _with(data=data, lambda_=weight), column))
+                for weight in (0.0, 0.5)
+            ]
+            lines.append(
+                f"| {data} | {what} | {shown[0]} | {shown[1]} | {mean:+.3f} ({low:+.3f} to "
+                f"{high:+.3f}) | {share} | {len(found)} |"
+            )
+    return "\n".join(lines)
+
+
+def _table(rows: Rows, title: str, groups: Sequence[Group], of: str) -> str:
+    lines = [f"| {title} | expected totals | counts | seeds |", "|---|---|---|---|"]
+    shared = _shared(rows, groups)
+    for label, training in groups:
+        cells = []
+        for column, _ in TRUTHS:
+            found = scores(rows, training, of + column)
+            cells.append(_shown({seed: r for seed, r in found.items() if seed in shared}))
+        if shared:
+            lines.append(f"| {label} | {' | '.join(cells)} | {len(shared)} |")
+    return "\n".join(lines) if shared else ""
+
+
+def _shared(rows: Rows, groups: Sequence[Group]) -> set[int]:
+    """Seeds that all groups have: others would not compare."""
+    each = [{s for s in {t.seed for t in rows} if of(s) in rows} for _, of in groups]
+    return set.intersection(*each)
+
+
+def _shown(found: Mapping[int, float]) -> str:
+    values = np.array(list(found.values()))
+    if not len(values):
+        return "-"
+    spread = f" ± {values.std(ddof=1):.3f}" if len(values) > 1 else ""
+    return f"{values.mean():.3f}{spread}"
+
+
+def _seconds(rows: Rows) -> str:
+    one = [row["seconds"] for training, row in rows.items() if training.tasks == CELLS]
+    n_constant = sum(row["n_constant"] for row in rows.values())
+    row = next(iter(rows.values()))
+    return (
+        f"{len(rows)} trainings, {np.median(one):.0f} s each on one core (median); "
+        f"{n_constant} regions with a constant prediction, counted as r = 0. "
+        f"{row['machine']['cpu']}; PyTorch {row['versions']['torch']}; commit {row['commit'][:10]}."
+    )
+
+
+def draw(rows: Rows, path: Path) -> None:
+    """Mean and standard deviation over seeds, and each seed as a point."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 6.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(2, 2)
+    titles = ("a  losses", "c  weight of the profile, lambda", "b  lineages")
+    places = (axes[0, 0], axes[1, 0], axes[0, 1])
+    for place, title, (_, groups, of) in zip(places, titles, _panels(), strict=True):
+        _points(place, rows, groups, of, _shared(rows, groups))
+        place.set_title(title, loc="left")
+    sets: list[Group] = [
+        (f"{data}, {weight:g}", _with(data=data, lambda_=weight))
+        for data in SETS
+        for weight in (0.0, 0.5)
+    ]
+    _points(axes[1, 1], rows, sets, "", _shared(rows, sets))
+    axes[1, 1].set_title("d  data sets A, B and C, lambda 0 and 0.5", loc="left")
+    for place in axes[:, 0]:
+        place.set_ylabel("Pearson r across cell types")
+    axes[0, 1].set_ylabel("Pearson r across lineages")
+    axes[0, 0].legend(frameon=False, fontsize=8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150, metadata={"Software": None})
+
+
+def _points(place: "Axes", rows: Rows, groups: Sequence[Group], of: str, seeds: set[int]) -> None:
+    for shift, (column, what) in zip((-0.12, 0.12), TRUTHS, strict=True):
+        colour = "#1f4e79" if column == "rate" else "#c0562f"
+        label = f"against {what}"
+        for x, (_, training) in enumerate(groups):
+            found = scores(rows, training, of + column)
+            values = np.array([r for seed, r in found.items() if seed in seeds])
+            if not len(values):
+                continue
+            spread = values.std(ddof=1) if len(values) > 1 else 0.0
+            place.errorbar(
+                x + shift, values.mean(), spread, fmt="o", color=colour, capsize=3, label=label
+            )
+            place.plot(np.full(len(values), x + shift), values, ".", color=colour, alpha=0.4)
+            label = "_nolegend_"
+    place.set_xticks(range(len(groups)), [label.replace(", averaged", "") for label, _ in groups])
+    longest = max(len(label) for label, _ in groups)
+    place.tick_params("x", labelsize=8 if longest < 14 else 7)
+    place.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,274 @@
+"""bpAI-TAC on simulated cell types: do profiles help to predict totals, and with which loss?
+
+    python -m bench.bpaitac_sweep [--seeds 5] [--more-seeds 3] [--jobs 2] [--only PART ...]
+    python -m bench.bpaitac_sweep --show        the tables and the figure from the results alone
+
+A seed draws everything: genome, cell types, counts, initial weights and order; trainings of one
+seed differ in nothing but what is compared. A row is appended to `results/bpaitac-sweep.json` when
+a training is done; rows that are there are not made again, so a run can be stopped and started
+anew. In order of importance:
+
+    sets     cross entropy at lambda 0 and 0.5 on the data sets A, B and C (`bench.bpaitac_data`)
+    lambdas  lambda 0, 0.1 ... 1 on A
+    losses   multinomial likelihood, Poisson and squared errors beside cross entropy on A
+    tasks    of lineages on A: one network for all, or one for each; beside that of cell types
+
+Scores are Pearson correlations across cell types (or lineages) of a region's predicted totals,
+means over the test regions: with the expected totals of the simulator, and with the counts.
+"""
+
+import argparse
+import os
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import kmerengine
+from bench.bpaitac_data import SETS, Experiment, facts, make
+from bench.data import WORK
+from bench.harness import RESULTS, Row, append_rows, read_rows, say
+from bench.machine import (
+    ROOT,
+    describe_commit,
+    describe_machine,
+    describe_versions,
+    package_version,
+)
+
+ABOUT = "bpAI-TAC on simulated cell types: do profiles help to predict totals?"
+OP = "bpaitac-sweep"
+FIGURE = ROOT / "docs" / "figures" / "bpaitac_sweep.png"
+PARTS = ("sets", "lambdas", "losses", "tasks")
+LAMBDAS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+LOSSES = ("cross-entropy", "mnll", "poisson", "mse")
+CELLS, LINEAGES, SINGLE = "cell types", "lineages", "single lineages"
+EXPERIMENT = Experiment()
+SIZES = {  # of the preset "small", changed to what a core trains in half a minute
+    "network": {"channels": 24, "blocks": 3, "stem_width": 15, "head_width": 15, "stem_relu": True},
+    "training": {
+        "batch_size": 16,
+        "epochs": 16,
+        "learning_rate": 4e-3,
+        "warm_up": 0,
+        "drop": "none",
+        "patience": None,
+        "evaluate_first": False,
+    },
+    "data": {"workers": 0},
+}
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """What one row is of.
+
+    Attributes
+    ----------
+    data : "A", "B" or "C"
+    loss, lambda_ : str, float
+    tasks : str
+        What the outputs are of: `CELLS`, `LINEAGES`, or `SINGLE`, one network for each lineage.
+    seed : int
+    """
+
+    data: str = "A"
+    loss: str = "cross-entropy"
+    lambda_: float = 0.5
+    tasks: str = CELLS
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Of its folder and in lines of progress."""
+        return f"{self.data}-{self.loss}-{self.lambda_:g}-{self.tasks.replace(' ', '-')}"
+
+
+def trainings(seeds: int, more_seeds: int, parts: Sequence[str] = PARTS) -> list[Training]:
+    """All of them, each once, by importance."""
+    found: dict[Training, None] = {}
+    if "sets" in parts:
+        for seed in range(seeds):
+            for data in SETS:
+                for weight in (0.0, 0.5):
+                    found[Training(data=data, lambda_=weight, seed=seed)] = None
+    for seed in range(more_seeds):
+        if "lambdas" in parts:
+            found |= {Training(lambda_=weight, seed=seed): None for weight in LAMBDAS}
+        if "losses" in parts:
+            found |= {Training(loss=loss, seed=seed): None for loss in LOSSES}
+        if "tasks" in parts:
+            found |= {Training(tasks=tasks, seed=seed): None for tasks in (CELLS, LINEAGES, SINGLE)}
+    return list(found)
+
+
+def folder_of(seed: int) -> Path:
+    """Data and runs of a seed."""
+    return WORK / OP / f"seed-{seed}"
+
+
+def run_training(training: Training) -> Row:
+    """Train, predict the test regions, score; of a process of its own."""
+    from modelkit.metrics import is_constant
+
+    started = time.monotonic()
+    folder, lineages = folder_of(training.seed), EXPERIMENT.lineages
+    if training.tasks == CELLS:
+        groups: list[dict[str, list[str]] | None] = [None]
+    elif training.tasks == LINEAGES:
+        groups = [lineages]
+    else:
+        groups = [{name: cells} for name, cells in lineages.items()]
+    found = [_trained(training, folder, each) for each in groups]
+    predicted = np.concatenate([each.totals for each in found], axis=1)
+    rows = found[0].rows
+    rates = np.load(folder / "truth.npz")["rates"][rows].astype(np.float64)
+    counts = kmerengine.Dataset.open(folder / training.data).totals[rows]
+    scores: Row = {}
+    if training.tasks == CELLS:
+        scores = _scores(predicted, rates, counts, "")
+        predicted = _by_lineage(predicted)
+    scores |= _scores(predicted, _by_lineage(rates), _by_lineage(counts), "lineages_")
+    return {
+        **asdict(training),
+        **scores,
+        "n_regions": len(rows),
+        "n_constant": int(is_constant(found[0].totals).sum()) if training.tasks != SINGLE else 0,
+        "best_epoch": [each.epoch for each in found],
+        "seconds": round(time.monotonic() - started, 1),
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class _Trained:
+    totals: Floats
+    rows: npt.NDArray[np.int64]
+    epoch: int
+
+
+def _trained(training: Training, folder: Path, groups: dict[str, list[str]] | None) -> _Trained:
+    """A finished network's predictions for the test regions."""
+    import modelkit
+
+    config = modelkit.read_config(model="bpaitac", preset="small").changed(SIZES)
+    config = config.changed(
+        {
+            "objective": {"loss": training.loss, "lambda_": training.lambda_},
+            "data": {"groups": groups},
+            "training": {"seed": training.seed},
+        }
+    )
+    name = training.name
+    if training.tasks == SINGLE and groups is not None:
+        name += f"-{next(iter(groups))}"
+    run = modelkit.train(
+        config, folder / training.data, folder / name, device="cpu", threads=1, force=True
+    )
+    found = modelkit.predict(
+        run, folder / training.data, folder / f"{name}.predictions", split="test", bigwig=False,
+        device="cpu", force=True,
+    )  # fmt: skip
+    assert found.totals is not None  # the network has a head for them
+    return _Trained(found.totals, found.regions["row"].to_numpy(), run.about["best"]["epoch"])
+
+
+def _by_lineage(values: Floats) -> Floats:
+    """Means over the cell types of each lineage."""
+    n, size = len(EXPERIMENT.lineages), EXPERIMENT.cells_per_lineage
+    return values.reshape(len(values), n, size).mean(axis=2)
+
+
+def _scores(predicted: Floats, rates: Floats, counts: Floats, of: str) -> Row:
+    """Correlations across columns, and for each column across regions on a log scale."""
+    from modelkit.metrics import pearson
+
+    y = np.log1p(predicted.clip(min=0))
+    found = {}
+    for name, target in (("rate", rates), ("counts", counts)):
+        r = pearson(predicted, target)
+        found[f"{of}{name}"], found[f"{of}{name}_sd"] = float(r.mean()), float(r.std())
+        found[f"{of}{name}_across_regions"] = float(pearson(y.T, np.log1p(target).T).mean())
+    return found
+
+
+def settings() -> dict[str, Any]:
+    """What all rows of a run have in common; rows made with others do not count."""
+    return {"experiment": asdict(EXPERIMENT), "config": SIZES}
+
+
+def done(rows: Sequence[Row]) -> dict[Training, Row]:
+    """The newest row of each training that was made with these settings."""
+    mine = [row for row in rows if row["settings"] == settings()]
+    return {Training(**{name: row[name] for name in Training.__annotations__}): row for row in mine}
+
+
+def sweep(wanted: Sequence[Training], *, jobs: int, results: Path) -> None:
+    """Make what is not there, `jobs` at a time, each on one core; a row is kept as it is done."""
+    path = results / f"{OP}.json"
+    missing = [each for each in wanted if each not in done(read_rows(path))]
+    say(f"{len(wanted)} trainings, {len(wanted) - len(missing)} are done")
+    for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):  # of the processes to come
+        os.environ[name] = "1"
+    shared = {
+        "op": OP,
+        "date": datetime.now(UTC).date().isoformat(),
+        **describe_commit(),
+        "machine": describe_machine(jobs),
+        "versions": describe_versions() | {"torch": package_version("torch")},
+    }
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        known = dict(zip(seeds := sorted({each.seed for each in missing}),
+                         pool.map(prepare, seeds), strict=True))  # fmt: skip
+        waiting = {pool.submit(run_training, each): each for each in missing}
+        for i, future in enumerate(as_completed(waiting), 1):
+            each = waiting[future]
+            row = shared | future.result() | {"data_facts": known[each.seed]}
+            append_rows(path, [row | {"settings": settings()}])
+            say(
+                f"{i}/{len(missing)} seed {each.seed} {each.name}: "
+                f"r {row.get('rate', row['lineages_rate']):.3f}, {row['seconds']:.0f} s"
+            )
+
+
+def prepare(seed: int) -> dict[str, float]:
+    """Make the data of a seed; how real they look."""
+    make(folder_of(seed), EXPERIMENT, seed)
+    return facts(folder_of(seed))
+
+
+def main() -> None:
+    """Read the options and run."""
+    parser = argparse.ArgumentParser(
+        prog="bench.bpaitac_sweep", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("--seeds", type=int, default=5, help="of the part sets (default 5)")
+    parser.add_argument("--more-seeds", type=int, default=3, help="of the others (default 3)")
+    parser.add_argument("--jobs", type=int, default=2, help="trainings at a time (default 2)")
+    parser.add_argument("--only", action="append", choices=PARTS, metavar="PART", default=[])
+    parser.add_argument("--show", action="store_true", help="tables and figure, no training")
+    options = parser.parse_args()
+    if not options.show:
+        wanted = trainings(options.seeds, options.more_seeds, options.only or PARTS)
+        sweep(wanted, jobs=options.jobs, results=RESULTS)
+    found = done(read_rows(RESULTS / f"{OP}.json"))
+    if not found:
+        parser.error("no results yet")
+    from bench.bpaitac_figure import draw, tables
+
+    print(tables(found))
+    draw(found, FIGURE)
+
+
+if __name__ == "__main__":
+    from bench import bpaitac_sweep  # rows are keyed by its `Training`, not by that of __main__
+
+    bpaitac_sweep.main()
