@@ -5,6 +5,7 @@ from kmerengine._lazy import lazily
 _MODULES = {
     "MODELS": "modelkit.registry",
     "Loader": "modelkit.data",
+    "Predictions": "modelkit.inference.predictions",
     "Run": "modelkit.training.run",
     "add_bias": "modelkit.inference.bias",
     "evaluate": "modelkit.inference.evaluate",

@@ -11,6 +11,12 @@ from kmerengine.io.bigwig import write_bigwig
 CONTIG = 6_000  # bp
 WIDTH, WINDOW = 120, 40
 
+# a network of a few hundred weights, and a few steps
+SMALL = [
+    "network.channels=6", "network.blocks=2", "network.stem_width=5", "network.head_width=5",
+    "network.pools=[2, 2, 2]", "training.batch_size=8", "training.epochs=3", "training.warm_up=4",
+]  # fmt: skip
+
 
 def make_data(
     folder: Path, *, n_samples: int = 2, shift: str = "+4/-4", seed: int = 5, **options: object

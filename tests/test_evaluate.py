@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 from scipy.stats import pearsonr
+from small_data import SMALL, WINDOW, make_data
 
 from kmerengine import Dataset, InputError
 from modelkit.cli import main
@@ -21,8 +22,6 @@ from modelkit.inference.evaluate import evaluate
 from modelkit.registry import MODELS
 from modelkit.training.run import Run
 from modelkit.training.train import train
-from tests.small_data import WINDOW, make_data
-from tests.test_train import SMALL
 
 CPU = torch.device("cpu")
 

@@ -48,12 +48,18 @@ class Task(Protocol):
 
     Attributes
     ----------
+    names : tuple of str
+        What is predicted of an example: samples, lineages, labels.
+    skipped : dict of str to int
+        Examples that are left out, by reason.
     select : str
         Metric of validation whose best weights are kept, unless the config says otherwise.
     better : "max" or "min"
         Of `select`.
     """
 
+    names: tuple[str, ...]
+    skipped: dict[str, int]
     select: str
     better: Literal["max", "min"]
 

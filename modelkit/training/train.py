@@ -104,7 +104,8 @@ def train(
                     threads=torch.get_num_threads(),
                     torch=torch.__version__,
                     parameters=n_weights,
-                    skipped=getattr(task, "skipped", {}),
+                    tasks=list(task.names),
+                    skipped=task.skipped,
                 )
             trainer.fit()
             best = trainer.rules.select
@@ -145,7 +146,6 @@ def _begun(
     about |= {
         "dataset": _digest(data),
         "samples": list(data.samples),
-        "tasks": list(getattr(config.network, "names", None) or data.samples or data.label_names),
         "shift": data.shift,
         "off_by_two": bool(data.provenance.get("parameters", {}).get("off_by_two", False)),
         "begun": datetime.now(UTC).isoformat(timespec="seconds"),
