@@ -407,33 +407,39 @@ def run_kernels_everywhere(monkeypatch):
 # --- batch norm
 
 
-def by_batch_norm(x, weight, bias, gamma, beta, *, dilation, padding="same"):
+def by_batch_norm(x, weight, bias, gamma, beta, *, dilation, padding="same", residual=True):
     z = by_conv1d(x, weight, bias, dilation=dilation, padding=padding)
     y = functional.batch_norm(z.mT, None, None, gamma, beta, training=True).mT.relu()
     middle = (x.shape[1] - z.shape[1]) // 2
-    return y + x[:, middle : middle + z.shape[1]]
+    return y + x[:, middle : middle + z.shape[1]] if residual else y
 
 
 @ON_EVERY_DEVICE
 @pytest.mark.parametrize("kernels", [False, True])
 @pytest.mark.parametrize(
-    ("channels", "length", "padding"), [(30, 129, "same"), (64, 200, "valid"), (300, 20, "same")]
+    ("channels", "length", "padding", "residual"),
+    [
+        (30, 129, "same", True),
+        (64, 200, "valid", True),
+        (300, 20, "same", True),
+        (30, 129, "same", False),
+        (64, 200, "valid", False),
+    ],
 )
-def test_a_block_with_batch_norm(device, kernels, channels, length, padding, monkeypatch):
+def test_a_block_with_batch_norm(device, kernels, channels, length, padding, residual, monkeypatch):
     if kernels:
         run_kernels_everywhere(monkeypatch)
     torch.manual_seed(1)
-    block = Block(channels, dilation=4, batch_norm=True, padding=padding).to(device)
+    block = Block(channels, dilation=4, batch_norm=True, padding=padding, residual=residual)
+    block = block.to(device)
     nn.init.normal_(block.norm.weight)
     nn.init.normal_(block.norm.bias)
     nn.init.constant_(block.conv.bias, 3)  # means far from zero
     x = torch.randn(3, length, channels, device=device, requires_grad=True)
     inputs = [x, block.conv.weight, block.conv.bias, block.norm.weight, block.norm.bias]
     found = with_gradients(lambda *_: block(x), inputs)
-    wanted = exact(inputs, by_batch_norm, dilation=4, padding=padding)
-    # Behind a norm the bias has no effect: its gradient is nothing but what rounding leaves.
-    largest = float(wanted[4].abs().max())
-    assert float(found[3].abs().max()) < 1e-3 * largest
+    wanted = exact(inputs, by_batch_norm, dilation=4, padding=padding, residual=residual)
+    assert not found[3].any()  # behind a norm the bias has no effect
     del found[3], wanted[3]
     assert_close(found, wanted, rtol=2e-5)
     other = nn.BatchNorm1d(channels).to(device)
@@ -447,17 +453,34 @@ def test_a_block_with_batch_norm(device, kernels, channels, length, padding, mon
 
 @ON_EVERY_DEVICE
 @pytest.mark.parametrize("kernels", [False, True])
-def test_evaluation_folds_the_norm_into_one_convolution(device, kernels, monkeypatch):
+@pytest.mark.parametrize("residual", [False, True])
+def test_evaluation_folds_the_norm_into_one_convolution(device, kernels, residual, monkeypatch):
     if kernels:
         run_kernels_everywhere(monkeypatch)
-    block = Block(30, dilation=2, batch_norm=True).to(device).eval()
+    block = Block(30, dilation=2, batch_norm=True, residual=residual).to(device).eval()
     for one in (block.norm.weight, block.norm.bias, block.norm.running_mean):
         nn.init.normal_(one)
     nn.init.uniform_(block.norm.running_var, 0.5, 2)
     x = torch.randn(2, 40, 30, device=device)
     z = by_conv1d(x, block.conv.weight, block.conv.bias, dilation=2)
-    wanted = x + block.norm(z.mT).mT.relu()
+    wanted = block.norm(z.mT).mT.relu() + (x if residual else 0)
+    launches = []
+    whole = block_module.dilated_conv
+    monkeypatch.setattr(
+        block_module, "dilated_conv", lambda *a, **k: launches.append(a) or whole(*a, **k)
+    )
     torch.testing.assert_close(block(x), wanted, rtol=1e-5, atol=1e-5)
+    assert len(launches) == 1
+
+
+@ON_EVERY_DEVICE
+@pytest.mark.parametrize("residual", [False, True])
+def test_a_block_without_a_norm(device, residual):
+    block = Block(30, dilation=2, residual=residual).to(device)
+    x = torch.randn(2, 40, 30, device=device, requires_grad=True)
+    inputs = [x, block.conv.weight, block.conv.bias]
+    found = with_gradients(lambda *_: block(x), inputs)
+    assert_close(found, exact(inputs, dilation=2, relu=True, residual=residual))
 
 
 @ON_EVERY_DEVICE
@@ -557,7 +580,7 @@ def test_the_norms_gradient_is_the_derivative(conv):
 def test_batch_norm_over_two_processes_is_that_of_the_whole_batch(tmp_path):
     torch.manual_seed(2)
     x = torch.randn(4, 20, 6)
-    block = Block(6, dilation=2, batch_norm=True)
+    block = two_blocks()
     torch.save({"x": x, "state": block.state_dict()}, tmp_path / "in.pt")
     whole = x.clone().requires_grad_()
     block(whole).square().sum().backward()
@@ -570,9 +593,17 @@ def test_batch_norm_over_two_processes_is_that_of_the_whole_batch(tmp_path):
     for name, one in block.named_parameters():
         for half in halves:  # DistributedDataParallel takes the mean
             torch.testing.assert_close(2 * half["gradients"][name], one.grad, rtol=1e-4, atol=1e-3)
-    for half in halves:
-        torch.testing.assert_close(half["running_var"], block.norm.running_var)
-        torch.testing.assert_close(half["running_mean"], block.norm.running_mean)
+    for name, one in block.named_buffers():
+        for half in halves:
+            torch.testing.assert_close(half["buffers"][name], one)
+
+
+def two_blocks(group=None):
+    """One as those of a body, one as those of bpAI-TAC's accessibility head."""
+    return nn.Sequential(
+        Block(6, dilation=2, batch_norm=True, group=group),
+        Block(6, dilation=1, batch_norm=True, group=group, residual=False),
+    )
 
 
 def half_of_a_batch(rank, folder, port):
@@ -581,7 +612,7 @@ def half_of_a_batch(rank, folder, port):
     address = f"tcp://127.0.0.1:{port}"
     torch.distributed.init_process_group("gloo", address, rank=rank, world_size=2)
     given = torch.load(folder / "in.pt")
-    block = Block(6, dilation=2, batch_norm=True, group=torch.distributed.group.WORLD)
+    block = two_blocks(torch.distributed.group.WORLD)
     block.load_state_dict(given["state"])
     parallel = nn.parallel.DistributedDataParallel(block, broadcast_buffers=False)
     x = given["x"][[slice(1), slice(1, 4)][rank]].requires_grad_()  # unequal parts
@@ -589,8 +620,7 @@ def half_of_a_batch(rank, folder, port):
     result = {
         "dx": x.grad,
         "gradients": {name: one.grad for name, one in block.named_parameters()},
-        "running_mean": block.norm.running_mean,
-        "running_var": block.norm.running_var,
+        "buffers": dict(block.named_buffers()),
     }
     torch.save(result, folder / f"{rank}.pt")
     torch.distributed.destroy_process_group()
