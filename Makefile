@@ -1,5 +1,6 @@
 # make demo: the main job on a small simulated genome.  make test: all checks.
 # make bench: measure, and write the README's table.  make gpu: the same on a CUDA device.
+# make yeast: bpAI-TAC of real reads, from BAM to held-out chromosomes; writes docs/bpaitac.md.
 # make PYTHON=python3.12 ... picks the Python.
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.t
 
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: demo test bench gpu clean
+.PHONY: demo test bench yeast gpu clean
 
 demo: $(VENV)/base.stamp
 	$(BIN)/python -m kmerengine.demo
@@ -27,6 +28,9 @@ bench: $(VENV)/bench.stamp
 	$(BIN)/python -m bench.loader
 	$(BIN)/python -m bench.table
 	-$(BIN)/python -m bench.targets
+
+yeast: $(VENV)/models.stamp
+	$(BIN)/python -m bench.yeast
 
 # The machine's own Python: nothing is installed, since PyTorch and CuPy must fit its driver.
 gpu:
@@ -48,6 +52,10 @@ $(VENV)/base.stamp: pyproject.toml constraints.txt | $(VENV)/made.stamp
 
 $(VENV)/test.stamp: pyproject.toml constraints.txt | $(VENV)/made.stamp
 	$(PIP) -e '.[test]'
+	touch $(VENV)/base.stamp $@
+
+$(VENV)/models.stamp: pyproject.toml constraints.txt | $(VENV)/made.stamp
+	$(PIP) -e '.[models]'
 	touch $(VENV)/base.stamp $@
 
 # scikit-learn, bam2bw and memelite are peers; kmc, jellyfish, samtools and bedtools are too, from
