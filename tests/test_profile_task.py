@@ -1,91 +1,30 @@
-"""The task of totals and profiles: losses against formulas, targets against fragments, metrics."""
-
-import math
+"""The task of totals and profiles: targets against fragments, heads, bins, metrics, refusals."""
 
 import numpy as np
 import pytest
 import torch
+from profile_world import (
+    CPU,
+    INPUT,
+    TINY,
+    WIDTH,
+    WINDOW,
+    Says,
+    World,
+    batches,
+    formula,
+    made,
+    observed,
+    softmax,
+    task_of,
+)
 
 import kmerengine
 from kmerengine.datasets.from_arrays import dataset_from_arrays
 from kmerengine.errors import InputError
 from kmerengine.io.bigwig import write_bigwig
 from modelkit.config import read_config
-from modelkit.data.loader import Batch
-from modelkit.models.bpaitac import ProfileOutput
 from modelkit.registry import MODELS
-from modelkit.tasks.profile_losses import (
-    count_error,
-    jensen_shannon,
-    log_total,
-    poisson,
-    profile_pearson,
-)
-from native_kernels.multinomial_nll import multinomial_nll
-
-CPU = torch.device("cpu")
-SIZE = 9000
-WIDTH, INPUT, WINDOW = 60, 200, 40
-TINY = ["network.channels=4", "network.blocks=1", "network.pools=[3,3,3]"]
-
-
-class World:
-    """A genome, cuts of three samples, a bias track, regions on two chromosomes."""
-
-    def __init__(self, folder, n_samples=3):
-        rng = np.random.default_rng(5)
-        self.folder = folder
-        self.letters = {c: "".join(rng.choice(list("ACGT"), SIZE)) for c in ("c1", "c2")}
-        text = "".join(f">{name}\n{each}\n" for name, each in self.letters.items())
-        (folder / "g.fa").write_text(text)
-        self.names = [f"s{i}" for i in range(n_samples)]
-        self.fragments = {}
-        for i, name in enumerate(self.names):
-            starts = np.sort(rng.integers(0, SIZE - 90, 1500 * (i + 1)))
-            rows = [
-                (chrom, int(s), int(s) + int(n))
-                for chrom in self.letters
-                for s, n in zip(starts, rng.integers(30, 90, len(starts)), strict=True)
-                if not 3000 <= s < 3400  # nothing is cut there
-            ]
-            self.fragments[name] = rows
-            lines = "".join(f"{c}\t{s}\t{e}\tx\t1\n" for c, s, e in rows)
-            (folder / f"{name}.tsv").write_text(lines)
-        self.bias = rng.normal(size=SIZE).astype(np.float32)
-        write_bigwig(
-            folder / "b.bw",
-            {"c1": SIZE, "c2": SIZE},
-            [(name, np.arange(SIZE), self.bias) for name in self.letters],
-        )
-        self.peaks = [(c, at, at + WIDTH) for c in ("c1", "c2") for at in range(200, 8600, 210)]
-        lines = "".join(f"{c}\t{s}\t{e}\n" for c, s, e in self.peaks)
-        (folder / "peaks.bed").write_text(lines)
-        kmerengine.cuts(
-            [folder / f"{name}.tsv" for name in self.names], output=folder / "c.parquet",
-            input_shift="none", shift="none", genome=folder / "g.fa",
-        )  # fmt: skip
-        self.data = self.write("sum")
-
-    def write(self, strands, **options):
-        options = {"bias": self.folder / "b.bw", "strands": strands} | options
-        number = len(list(self.folder.glob("d*")))
-        return kmerengine.dataset(
-            self.folder / "peaks.bed", genome=self.folder / "g.fa",
-            cuts=self.folder / "c.parquet", output=self.folder / f"d{number}",
-            width=WIDTH, input_width=INPUT, window=WINDOW, split=["validation=0.2 test=0.1"],
-            **options,
-        )  # fmt: skip
-
-    def cuts(self, sample, row):
-        """Cuts in the window of a region: first and last base of each fragment."""
-        chrom, start, _ = self.peaks[row]
-        low = start + (WIDTH - WINDOW) // 2
-        found = [0] * WINDOW
-        for c, s, e in self.fragments[sample]:
-            for at in (s, e - 1):
-                if c == chrom and low <= at < low + WINDOW:
-                    found[at - low] += 1
-        return found
 
 
 @pytest.fixture(scope="module")
@@ -97,226 +36,6 @@ def world(tmp_path_factory):
 def many(tmp_path_factory):
     """Nine samples: enough for correlations across tasks."""
     return World(tmp_path_factory.mktemp("many"), n_samples=9)
-
-
-def made(data, *changes, model="bpaitac", seed=0):
-    """Config, task and network for a data set."""
-    tiny = TINY if model == "bpaitac" else TINY[:2]
-    config = read_config(model=model, changes=[*tiny, *changes]).for_dataset(data)
-    torch.manual_seed(seed)
-    entry = MODELS[model]
-    return config, entry.task(config, data), entry.model(config.network)
-
-
-def batches(task, rows, **options):
-    options = {"training": False, "batch_size": 16, "device": CPU} | options
-    for batch in task.batches(rows, **options).batches(0):
-        yield Batch(*(None if each is None else each.clone() for each in batch))
-
-
-def observed(task, model, rows, **options):
-    parts = [task.observe(model.eval(), batch) for batch in batches(task, rows, **options)]
-    return {name: torch.cat([part[name] for part in parts]).numpy() for name in parts[0]}
-
-
-class Says:
-    """A network that gives what it is told to."""
-
-    def __init__(self, logits=None, totals=None):
-        self.output = ProfileOutput(logits, totals)
-
-    def __call__(self, _):
-        return self.output
-
-    def eval(self):
-        return self
-
-
-# --- losses, formula by formula, in NumPy's float64
-
-
-def draw(shape=(5, 4, 30), seed=0, scale=3.0):
-    rng = np.random.default_rng(seed)
-    logits = rng.normal(0, 2, shape)
-    counts = rng.poisson(rng.gamma(0.5, scale, shape)).astype(float)
-    counts[0, 0] = 0  # no cut at all
-    counts[1, 1] = 0
-    counts[1, 1, 3] = 1  # one
-    totals = rng.gamma(2, 20, shape[:2])
-    return logits, counts, totals
-
-
-def softmax(logits):
-    e = np.exp(logits - logits.max(-1, keepdims=True))
-    return e / e.sum(-1, keepdims=True)
-
-
-def formula(name, logits, counts, totals):
-    """SPEC of each loss of one profile, shape (B, T), as the paper's code writes them."""
-    q = softmax(logits)
-    n = counts.sum(-1, keepdims=True)
-    p = np.divide(counts, n, out=np.zeros_like(counts), where=n > 0)
-    if name == "total":
-        return (np.log(1 + totals) - np.log(1 + n[..., 0])) ** 2
-    if name in ("cross-entropy", "mnll"):
-        with_eps = (q + 1e-15) / (q + 1e-15).sum(-1, keepdims=True)
-        entropy = -(p * np.log(with_eps)).sum(-1)
-        return entropy if name == "cross-entropy" else n[..., 0] * entropy
-    if name == "jsd":
-        m = (p + q) / 2
-        terms = np.zeros((2, *p.shape))
-        for i, each in enumerate((p, q)):
-            terms[i][each > 0] = each[each > 0] * np.log2((each / m)[each > 0])
-        return np.where(n[..., 0] > 0, terms.sum((0, -1)) / 2, 0)
-    rate = totals[..., None] * q
-    if name == "poisson":
-        return (rate - counts * np.log(rate + 1e-8)).mean(-1)
-    return ((np.log(1 + rate) - np.log(1 + counts)) ** 2).mean(-1)
-
-
-def given(logits, counts, totals, dtype=torch.float64, **names):
-    """Tensors of what `draw` gives, and a batch of them."""
-    logits, counts, totals = (torch.from_numpy(each).to(dtype) for each in (logits, counts, totals))
-    batch = Batch(
-        sequence=torch.zeros(len(logits), 4, 1),
-        counts=counts,
-        totals=None,
-        bias=names.get("bias"),
-        labels=None,
-        rows=torch.arange(len(logits)),
-    )
-    return logits.requires_grad_(), totals.requires_grad_(), batch
-
-
-def task_of(world, *changes):
-    """A task whose network is not used."""
-    return made(world.data, *changes)[1]
-
-
-@pytest.mark.parametrize("weight", [0.0, 0.1, 0.5, 1.0])
-@pytest.mark.parametrize("name", ["cross-entropy", "mnll", "jsd"])
-def test_composite_losses_are_their_formulas(world, name, weight):
-    numbers = draw((5, 3, WINDOW))
-    logits, totals, batch = given(*numbers)
-    changes = [f"objective.loss={name}", f"objective.lambda_={weight}", "objective.use_bias=false"]
-    says = Says(logits.detach(), totals.detach())
-    loss, parts = task_of(world, *changes).losses(says, batch)
-    profile, total = (formula(each, *numbers).mean() for each in (name, "total"))
-    assert float(parts["profile"]) == pytest.approx(profile, rel=1e-9)
-    assert float(parts["total"]) == pytest.approx(total, rel=1e-9)
-    assert float(loss) == pytest.approx((1 - weight) * total + weight * profile, rel=1e-9)
-    with_bias = np.random.default_rng(8).normal(size=(5, WINDOW))
-    batch = batch._replace(bias=torch.from_numpy(with_bias))
-    loss, _ = task_of(world, *changes[:2]).losses(says, batch)
-    moved = formula(name, numbers[0] + with_bias[:, None], *numbers[1:]).mean()
-    assert float(loss) == pytest.approx((1 - weight) * total + weight * moved, rel=1e-9)
-
-
-@pytest.mark.parametrize("name", ["poisson", "mse"])
-def test_losses_of_counts_are_their_formulas(world, name):
-    numbers = draw((5, 3, WINDOW))
-    logits, totals, batch = given(*numbers)
-    with_bias = np.random.default_rng(8).normal(size=(5, WINDOW))
-    batch = batch._replace(bias=torch.from_numpy(with_bias))
-    task = task_of(world, f"objective.loss={name}")
-    says = Says(logits.detach(), totals.detach())
-    loss, parts = task.losses(says, batch)
-    wanted = formula(name, numbers[0] + with_bias[:, None], *numbers[1:])
-    assert float(loss) == pytest.approx(wanted.mean(), rel=1e-9)
-    assert parts == {}
-    found = task.observe(says, batch)
-    np.testing.assert_allclose(found["loss"].numpy(), wanted.mean(1), rtol=1e-9)
-
-
-def test_likelihood_is_the_total_times_the_cross_entropy():
-    logits, counts, _ = (torch.from_numpy(each) for each in draw())
-    entropy = multinomial_nll(logits, counts, per_profile=True).profile
-    likelihood = multinomial_nll(logits, counts).profile
-    torch.testing.assert_close(likelihood, counts.sum(-1) * entropy, rtol=1e-12, atol=0)
-
-
-def test_the_poisson_losss_gradient_is_that_of_likelihood_and_total():
-    """sum of (y p - k ln(y p)) = y - n ln y - sum of k ln p: a likelihood of the profile, and one
-    of the total whose derivative is 1 - n / y.
-    """
-    logits, counts, totals = draw()
-    logits, totals, batch = given(logits / 4, counts, totals)
-    found = torch.autograd.grad(poisson(logits, batch.counts, totals).sum(), (logits, totals))
-    (wanted,) = torch.autograd.grad(multinomial_nll(logits, batch.counts).profile.sum(), logits)
-    bp = logits.shape[-1]
-    torch.testing.assert_close(found[0] * bp, wanted, rtol=1e-6, atol=1e-6)
-    by_hand = 1 - batch.counts.sum(-1) / totals
-    torch.testing.assert_close(found[1] * bp, by_hand.detach(), rtol=1e-6, atol=1e-6)
-
-
-def test_a_flat_profile_costs_the_logarithm_of_its_width(world):
-    _, counts, totals = draw((5, 3, WINDOW))
-    counts[0, 0, 0] = 5
-    _, totals, batch = given(np.zeros(counts.shape), counts, totals)
-    task = task_of(world, "objective.lambda_=1", "objective.use_bias=false")
-    loss = task.losses(Says(torch.zeros(5, 3, WINDOW), totals.detach()), batch).loss
-    assert float(loss) == pytest.approx(math.log(WINDOW), rel=1e-6)
-    wide = torch.zeros(1, 1, 250)
-    counts = torch.ones(1, 1, 250)
-    assert float(multinomial_nll(wide, counts, per_profile=True).profile) == pytest.approx(
-        5.521460917862246, abs=1e-5
-    )
-    assert float(jensen_shannon(wide, counts)) < 1e-6
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_divergence_lies_between_0_and_1(dtype):
-    for seed in range(20):
-        logits, counts, _ = draw(seed=seed, scale=0.05 * 3**seed if seed < 10 else 1)
-        logits = torch.from_numpy(logits * 10 ** (seed % 3)).to(dtype).requires_grad_()
-        found = jensen_shannon(logits, torch.from_numpy(counts).to(dtype))
-        assert bool(((found >= 0) & (found <= 1)).all())
-        (gradient,) = torch.autograd.grad(found.sum(), logits)
-        assert gradient.isfinite().all()
-    apart = torch.tensor([[[60.0, 60.0, -60.0, -60.0]]], dtype=dtype)
-    assert float(jensen_shannon(apart, torch.tensor([[[0, 0, 3, 5]]]))) == pytest.approx(1)
-    same = torch.tensor([[[3.0, 1.0, 4.0]]], dtype=dtype)
-    assert float(jensen_shannon(same.log(), same)) == pytest.approx(0, abs=1e-6)
-
-
-@pytest.mark.parametrize("kind", ["cross-entropy", "mnll", "jsd"])
-def test_a_profile_without_cuts_costs_exactly_nothing(world, kind):
-    logits, counts, totals = draw((5, 3, WINDOW))
-    counts[2] = 0
-    logits, totals, batch = given(logits, counts, totals, torch.float32)
-    task = task_of(
-        world, f"objective.loss={kind}", "objective.lambda_=1", "objective.use_bias=false"
-    )
-    found = task.observe(Says(logits.detach(), totals.detach()), batch)
-    assert found["loss"][2] == 0
-    assert found["loss"][1] > 0
-    task.losses(Says(logits, totals), batch).loss.backward()
-    assert (logits.grad[2] == 0).all()
-    assert (logits.grad[1] != 0).any()
-    assert found["cross_entropy"].isnan().tolist() == (batch.counts.sum(-1) == 0).tolist()
-    metrics = task.metrics({name: each.numpy() for name, each in found.items()})
-    assert metrics["n_without_cuts"] == 4
-    for name in ("cross_entropy", "jsd", "profile_pearson"):
-        assert metrics[name] == pytest.approx(float(found[name].nanmean()))
-
-
-def test_gradients_are_derivatives():
-    logits, counts, totals = draw((2, 2, 6))
-    logits, totals, batch = given(logits, counts, totals)
-    for loss in (poisson, count_error):
-        assert torch.autograd.gradcheck(
-            lambda x, y, f=loss: f(x, batch.counts, y), (logits, totals)
-        )
-    assert torch.autograd.gradcheck(lambda x: jensen_shannon(x, batch.counts), logits)
-    any_total = torch.tensor([-3.0, -0.5, 0.5, 9.0], dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(log_total, any_total)
-
-
-def test_the_logarithm_of_a_total_goes_on_below_0():
-    found = log_total(torch.tensor([0.0, 3.0, -2.5], requires_grad=True))
-    assert found.tolist() == pytest.approx([0, math.log(4), -2.5])
-    edge = torch.zeros(1, requires_grad=True)
-    assert torch.autograd.grad(log_total(edge), edge)[0].item() == 1
 
 
 # --- targets
@@ -481,6 +200,18 @@ def test_training_shuffles_and_augments_and_evaluation_does_not(world):
     drawn = torch.cat([batch.rows.clone() for batch in loader.batches(0)]).tolist()
     assert drawn != sorted(drawn)
     assert not task.batches(rows, training=False, batch_size=8, device=CPU).reverse_complement
+
+
+def test_jitter_and_negatives_are_for_training(world):
+    (world.folder / "n.bed").write_text("c1\t8800\t8860\nc2\t8750\t8810\n")
+    data = world.write("sum", margin=5, negatives=world.folder / "n.bed")
+    task = made(data, "data.jitter=3", "data.negatives=0.0")[1]
+    rows = task.rows("all")
+    assert int(data.negative[rows].sum()) == 2
+    training = task.batches(rows, training=True, batch_size=1, device=CPU)
+    assert (training.jitter, training.n_examples) == (3, len(rows) - 2)
+    others = task.batches(rows, training=False, batch_size=1, device=CPU)
+    assert (others.jitter, others.n_examples) == (0, len(rows))
 
 
 # --- heads and weights
@@ -655,14 +386,6 @@ def test_no_correlation_across_few_tasks(world):
     assert not [name for name in metrics if "across_tasks" in name]
     assert "n_constant" not in metrics
     assert "pearson_across_regions" in metrics
-
-
-def test_profile_pearson():
-    logits = torch.tensor([[[0.0, 1.0, 2.0, -1.0]], [[1.0, 1.0, 1.0, 1.0]], [[0.0, 5.0, 0.0, 0.0]]])
-    counts = torch.tensor([[[0, 3, 9, 1]], [[4, 0, 1, 1]], [[2, 2, 2, 2]]])
-    found = profile_pearson(logits, counts)[:, 0].tolist()
-    assert found[0] == pytest.approx(np.corrcoef(softmax(logits[0, 0].numpy()), [0, 3, 9, 1])[0, 1])
-    assert found[1:] == [0, 0]
 
 
 # --- what is predicted

@@ -24,7 +24,8 @@ class DataOptions(Section):
     Attributes
     ----------
     split : str, optional
-        A rule of `kmerengine.datasets.splits` in place of the data set's own split.
+        A rule of `kmerengine.datasets.splits` in place of the data set's own split; shares are
+        drawn with seed 0.
     groups : dict of str to list of str, optional
         Tasks and their samples, whose counts are averaged, such as the cell types of a lineage; by
         default each sample is a task.
