@@ -180,10 +180,12 @@ def test_a_rule_of_splits_in_place_of_the_data_sets(world):
 
 
 def test_regions_with_few_cuts_are_left_out_and_counted(world):
-    task = task_of(world, "data.min_cuts=9", 'data.groups={one=["s1"]}')
-    few = [row for row in range(len(world.peaks)) if sum(world.cuts("s1", row)) < 9]
-    assert 0 < len(few) < len(world.peaks)
-    assert task.skipped == {"fewer than 9 cuts in the window": len(few)}
+    cuts = [sum(world.cuts("s1", row)) for row in range(len(world.peaks))]
+    least = sorted(cuts)[20]  # some regions have just as many
+    task = task_of(world, f"data.min_cuts={least}", 'data.groups={one=["s1"]}')
+    few = [row for row, n in enumerate(cuts) if n < least]
+    assert 0 < len(few) <= 20
+    assert task.skipped == {f"fewer than {least} cuts in the window": len(few)}
     assert sorted({*range(len(world.peaks))} - {*task.rows("all").tolist()}) == few
     assert not set(few) & set(task.rows("train").tolist())
 
