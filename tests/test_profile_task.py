@@ -115,6 +115,11 @@ def test_an_impulse_of_cuts_stands_where_its_base_is(tmp_path, off_by_two):
         bias=tmp_path / "b.bw", output=tmp_path / "d", off_by_two=off_by_two,
     )  # fmt: skip
     assert data.window_in_sequence == (375, 625)
+    unbiased = kmerengine.dataset(
+        tmp_path / "p.bed", genome=tmp_path / "g.fa", cuts=tmp_path / "c.parquet",
+        output=tmp_path / "unbiased", off_by_two=off_by_two,
+    )  # fmt: skip
+    assert unbiased.window_in_sequence == (375, 625)
     changes = ["network.blocks=0", "network.channels=1", "network.pools=[5,5,5]"]
     config, task, model = made(data, *changes)
     assert (config.network.length, config.network.window_start) == (1000 - 2 * off_by_two, 375)
@@ -165,10 +170,10 @@ def test_rows_are_those_of_the_splits(world):
 
 
 def test_a_rule_of_splits_in_place_of_the_data_sets(world):
-    task = task_of(world, "data.split=validation=c2:4000-6000 exclude=c2:7000-9999")
+    task = task_of(world, "data.split=validation=c2:4150-6000 exclude=c2:7000-9999")
     chosen = task.rows("validation").tolist()
     wanted = [
-        row for row, (c, s, _) in enumerate(world.peaks) if c == "c2" and 4000 <= s - 70 <= 5800
+        row for row, (c, s, _) in enumerate(world.peaks) if c == "c2" and 4150 <= s - 70 <= 5800
     ]
     assert chosen == wanted
     assert not set(chosen) & set(task.rows("train").tolist())
