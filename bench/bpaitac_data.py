@@ -50,7 +50,7 @@ class Experiment:
     n_contigs, peaks_per_contig : int
         The last contig tests, the one before it validates.
     n_lineages, cells_per_lineage : int
-        A factor is active in every other lineage; the cell types of one differ a little.
+        Two of three lineages have a factor; the cell types of one differ a little.
     sites_per_peak : float
         Motifs of each of the four factors for each peak; about three in eight of them are bound.
     input_width : int
@@ -59,23 +59,26 @@ class Experiment:
         Median over the peaks of the expected cuts of a cell type in the 250 bp.
     strength : float
         Standard deviation of the logarithm of a peak's strength.
-    signal, gain, footprint, bias
+    signal, gain, footprint, bias : float
         As of `kmerengine.simulate_atac`.
+    noise : float
+        Standard deviation of the logarithm of what changes a total beside its sequence, drawn for
+        each peak and cell type: counts vary more than Poisson's, as those of replicates do.
     """
 
     n_contigs: int = 10
     peaks_per_contig: int = 300
     n_lineages: int = 8
     cells_per_lineage: int = 2
-    sites_per_peak: float = 0.75
+    sites_per_peak: float = 1.25
     input_width: int = 400
     depth: float = 13.0
-    strength: float = 1.2
+    strength: float = 0.5
     signal: float = 30.0
-    gain: float = 20.0
-    footprint: float = 0.8
+    gain: float = 15.0
+    footprint: float = 0.9
     bias: float = 0.8
-    noise: float = 0.5
+    noise: float = 0.6
 
     @property
     def samples(self) -> list[str]:
@@ -143,9 +146,8 @@ def make(folder: Path, experiment: Experiment, seed: int) -> None:
 
 
 def cell_types(experiment: Experiment, rng: np.random.Generator) -> list[CellType]:
-    """Lineages have or lack a factor; in one that has it, its cell types have more or less of it.
-
-    Where a pioneer is lacking 3 % of it is left, so that no peak is without any cuts.
+    """Pioneers are more or less active in each lineage, other factors active or lacking; the cell
+    types of a lineage differ a little.
     """
     n = experiment.n_lineages
     found = []
