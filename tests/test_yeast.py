@@ -79,13 +79,13 @@ def test_the_additive_bias_is_that_of_loops_over_letters(peaks):
 
 
 def test_a_profile_times_the_mean_profile():
-    counts = np.array([[[1.0, 3.0], [0.0, 0.0]], [[4.0, 0.0], [2.0, 6.0]]])  # (n, T, W)
+    counts = np.array([[[1.0, 3.0], [0.0, 0.0]], [[8.0, 0.0], [2.0, 6.0]]])  # (n, T, W)
     logits = np.log([[1.0, 2.0], [3.0, 1.0]])
     found = yeast_measures.times_mean(logits, counts)
     # shares of task 0: (1/4 + 1) / 2, 3/8; of task 1: the peak without a cut has none
     first = np.array([[0.625 * 1, 0.375 * 2], [0.625 * 3, 0.375 * 1]])
     second = np.array([[0.25 * 1, 0.75 * 2], [0.25 * 3, 0.75 * 1]])
-    for t, (shares, total) in enumerate(((first, 4.0), (second, 4.0))):
+    for t, (shares, total) in enumerate(((first, 6.0), (second, 4.0))):
         expected = total * shares / shares.sum(1, keepdims=True)
         assert np.allclose(found[:, t], expected)
 
