@@ -9,9 +9,9 @@ import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from kmerengine.errors import InputError
 
@@ -27,6 +27,13 @@ class Section(BaseModel):
     """Some options; they cannot be changed, and there are no others."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _none_is_nothing(cls, value: Any, info: ValidationInfo) -> Any:
+        """ "none" of an option that may be absent: TOML has no word for it."""
+        kinds = get_args(cls.model_fields[str(info.field_name)].annotation)
+        return None if value == "none" and type(None) in kinds else value
 
 
 class TrainingOptions(Section):
@@ -206,6 +213,8 @@ def parse_config(kind: type[C], values: Mapping[str, Any], where: str) -> C:
             known = _keys_beside(kind, first["loc"])
             last = str(first["loc"][-1])
             raise InputError(f"{where}: {key}: unknown key{_nearest(last, known)}") from error
+        if not key:  # of the config as a whole: a validator's own words
+            raise InputError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from error
         found = first["input"]
         what = first["msg"][0].lower() + first["msg"][1:]
         raise InputError(f"{where}: {key}: found {found!r}; {what}") from error
@@ -242,7 +251,7 @@ def _assignment(change: str) -> dict[str, Any]:
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        value = None if text.strip() == "none" else text.strip()
+        value = text.strip()
     for part in reversed(key.strip().split(".")):
         value = {part: value}
     found: dict[str, Any] = value

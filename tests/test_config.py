@@ -44,6 +44,7 @@ def test_a_config_comes_back_from_its_json(model: str, tmp_path: Path) -> None:
     [
         ("training.learning_rate=1e-4", 1e-4),
         ("training.patience=none", None),
+        ("training.drop=none", "none"),  # a word of this option, not its absence
         ("training.select='loss'", "loss"),
         ("training.select=loss", "loss"),
         ("training.amp=true", True),
@@ -68,6 +69,7 @@ def test_assignments_are_values_as_toml_has_them(change: str, value: object) -> 
         ("training.learning_rate=inf", "training.learning_rate: found inf"),
         ("objective.lambda_=1.1", r"objective.lambda_: found 1.1"),
         ("objective.loss=mse2", "objective.loss: found 'mse2'.*'mse'"),
+        ("network.total_head=none", "config: network.total_head=none needs objective.lambda_=1"),
         ("training.seed", "expected key=value"),
         ("=4", "expected key=value"),
         ("training..seed=4", "expected key=value"),

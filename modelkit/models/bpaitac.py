@@ -14,14 +14,14 @@ B = regions, P = bp of sequence, C = channels, W = bp of the window, N = bins of
 from typing import Annotated, Literal, NamedTuple
 
 import torch
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from modelkit.config import Section
 from native_kernels.dilated_conv.block import Block, Conv
 
-__all__ = ["BpAITAC", "NetworkOptions", "ProfileOutput", "in_bins", "word"]
+__all__ = ["BpAITAC", "NetworkOptions", "ProfileOutput", "in_bins"]
 
 POOLS = {5: (3, 3, 3), 10: (2, 2, 3), 20: (1, 2, 3)}  # of the code, by size of the bins
 MAX50 = 50
@@ -31,11 +31,6 @@ def _odd(width: int) -> int:
     if width % 2 == 0:
         raise ValueError("a width must be odd, so that it has a middle")
     return width
-
-
-def word(value: object) -> object:
-    """ "none" for the None that ``--set key=none`` makes."""
-    return "none" if value is None else value
 
 
 Width = Annotated[int, Field(ge=1, le=99), AfterValidator(_odd)]
@@ -81,10 +76,8 @@ class NetworkOptions(Section):
     blocks: int = Field(default=9, ge=0, le=20)
     block_norm: bool = True
     head_width: Width = 25
-    total_head: Annotated[
-        Literal["conv", "global-pool", "max50", "flat", "none"], BeforeValidator(word)
-    ] = "conv"
-    total_activation: Annotated[Literal["relu", "softplus", "none"], BeforeValidator(word)] = "relu"
+    total_head: Literal["conv", "global-pool", "max50", "flat", "none"] = "conv"
+    total_activation: Literal["relu", "softplus", "none"] = "relu"
     pools: tuple[int, int, int] | None = None
     profile_head: bool = True
     bin_size: int = Field(default=1, ge=1)

@@ -1,15 +1,15 @@
 """Configs of bpAI-TAC and of its models of the Tn5 bias."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import torch
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from kmerengine.errors import InputError
 from modelkit.config import Config, TrainingOptions
 from modelkit.data.options import DataOptions, groups_of
-from modelkit.models.bpaitac import BpAITAC, NetworkOptions, word
+from modelkit.models.bpaitac import BpAITAC, NetworkOptions
 from modelkit.tasks.profile import ObjectiveOptions
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class BiasNetwork(NetworkOptions):
     """The profile head alone, on fewer blocks."""
 
     blocks: int = Field(default=2, ge=0, le=20)
-    total_head: Annotated[Literal["none"], BeforeValidator(word)] = "none"
+    total_head: Literal["none"] = "none"
 
 
 class BiasObjective(ObjectiveOptions):
