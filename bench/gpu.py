@@ -3,7 +3,13 @@
 Needs a CUDA device, PyTorch, Triton, CuPy and NumPy; the tests need pytest and Hypothesis too. One
 table is printed, and all rows are written to `bench/results/gpu-TIME.json`, with the device, the
 versions and the commit. Copy bandwidth and matrix rate are measured in the same run, and rates are
-given as shares of them.
+given as shares of them. Last comes a training step of bpAI-TAC, and what an epoch costs. It needs
+pydantic: where the device's Python lacks that, `wheels/` is looked into, filled elsewhere by
+
+    pip install --target wheels --only-binary :all: --python-version 3.12 \\
+        --platform manylinux2014_x86_64 pydantic
+
+and without it that case is left out.
 """
 
 import argparse
@@ -21,6 +27,8 @@ from typing import Any
 from bench.machine import ROOT, describe_commit, package_version
 
 SECONDS = 420  # no benchmark starts later than this
+TEST_SECONDS = 300  # nor do tests go on for longer
+WHEELS = ROOT / "wheels"  # packages, unpacked, that the device's Python may lack
 TEST_FILES = ["dilated_conv", "multinomial_nll", "kmer_count", "cut_profile"]
 TEST_PROCESSES = 6  # most of the time goes to compiling
 PACKAGES = ("torch", "triton", "cupy-cuda13x", "cupy-cuda12x", "numpy", "numba")
@@ -38,8 +46,11 @@ def no_device() -> str:
     return "" if torch.cuda.is_available() else f"PyTorch {torch.__version__} sees no CUDA device"
 
 
-def run_tests() -> str:
-    """Run the tests marked `gpu`, spread over processes: "passed", "failed" or "not run"."""
+def run_tests(began: float) -> str:
+    """Run the tests marked `gpu`, spread over processes: "passed", "failed" or "not run".
+
+    Those that still run TEST_SECONDS after `began` are stopped, and have failed.
+    """
     needed = ("pytest", "hypothesis", "cupy")
     missing = [name for name in needed if importlib.util.find_spec(name) is None]
     if missing:
@@ -64,17 +75,28 @@ def run_tests() -> str:
     ]
     passed = True
     for process in running:
-        try:
-            output, _ = process.communicate(timeout=SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            output, _ = process.communicate()
+        output = finish(process, began)
         last = (output.splitlines() or ["no output"])[-1]
         print("tests:", last, flush=True)
         if process.returncode or ("skipped" in last and "passed" not in last):
             passed = False
             print(output[-6000:], flush=True)
     return "passed" if passed else "failed"
+
+
+def finish(process: "subprocess.Popen[str]", began: float) -> str:
+    """What the process printed; it is stopped TEST_SECONDS after `began`."""
+    try:
+        output, _ = process.communicate(timeout=left(began, TEST_SECONDS))
+    except subprocess.TimeoutExpired:
+        process.kill()
+        output, _ = process.communicate()
+    return output
+
+
+def left(began: float, seconds: float) -> float:
+    """Seconds until so many have passed since `began`; 0 if they have."""
+    return max(0.0, began + seconds - time.monotonic())
 
 
 def measure(work: Work, *, graph: bool = False) -> tuple[float, float, float]:
@@ -268,6 +290,20 @@ def array_cases() -> Iterator[tuple[str, str, float, dict[str, Work]]]:
     yield f"cut_profile {windows} x {width}", "window", windows, profiles
 
 
+def network_cases() -> Iterator[tuple[str, str, float, dict[str, Work]]]:
+    """Name, unit, work and providers of each step of a network."""
+    if WHEELS.is_dir() and str(WHEELS) not in sys.path:
+        sys.path.append(str(WHEELS))  # last: what is installed goes first
+    try:
+        import modelkit.models.bpaitac  # noqa: F401
+    except ImportError as error:
+        print(f"bpAI-TAC: left out, {error}", flush=True)
+        return
+    from bench.gpu_bpaitac import bpaitac_cases
+
+    yield from bpaitac_cases()
+
+
 def benchmark(began: float, rows: list[Row]) -> bool:
     """Measure all cases into `rows`, printing a line each; whether none failed."""
     copy, product = floors()
@@ -277,7 +313,12 @@ def benchmark(began: float, rows: list[Row]) -> bool:
         {"case": "copy", "unit": "B", "work_per_second": copy},
         {"case": "bf16 product", "unit": "FLOP", "work_per_second": product},
     ]
-    plan = ((loss_cases, (False, True)), (conv_cases, (False,)), (array_cases, (False,)))
+    plan = (
+        (loss_cases, (False, True)),
+        (conv_cases, (False,)),
+        (array_cases, (False,)),
+        (network_cases, (False, True)),
+    )
     sound = True
     for cases, graphs in plan:
         try:
@@ -298,12 +339,12 @@ def measure_cases(
 ) -> None:
     """Measure the cases of one op into `rows`."""
     for name, unit, work, providers in cases:
-        if time.monotonic() - began > SECONDS:
-            print(f"{name}: left out, the time is up", flush=True)
-            continue
         for graph in graphs:
             base = 0.0
             for who, run in providers.items():
+                if not left(began, SECONDS):
+                    print(f"{name}: {who} left out, the time is up", flush=True)
+                    continue
                 low, middle, high = measure(run, graph=graph)
                 base = base or middle
                 rate = work / middle
@@ -318,6 +359,8 @@ def measure_cases(
                     "of_floor": rate / floor[unit] if unit in floor else None,
                     "times_ours": middle / base,
                 }
+                if hasattr(run, "epoch"):
+                    row |= run.epoch(middle, parts=not graph)
                 rows.append(row)
                 print(table_line(row), flush=True)
 
@@ -363,12 +406,16 @@ def main() -> int:
     errors = subprocess.Popen(
         [sys.executable, "-m", "bench.kernel_errors"], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
-    tests = "not asked for" if options.no_tests else run_tests()
-    table, _ = errors.communicate()  # before anything is timed
+    tests = "not asked for" if options.no_tests else run_tests(began)
+    table = finish(errors, began)  # before anything is timed
     passed = tests in ("passed", "not asked for") and errors.returncode == 0
     print("| case | by | us (p20-p80) | rate | of floor | time / ours |\n|---|---|---|---|---|---|")
     rows: list[Row] = []
     passed = benchmark(began, rows) and passed
+    if epochs := [row for row in rows if "epoch_seconds" in row]:
+        from bench.gpu_bpaitac import epoch_table
+
+        print(epoch_table(epochs))
     print(table)
     result = {**describe(), "passed": passed, "tests": tests, "rows": rows}
     result["errors"] = table.splitlines()

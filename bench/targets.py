@@ -9,6 +9,7 @@ from bench.harness import Row, newest_rows, read_all
 ENGINE = "kmerengine"
 TO_PARQUET, TO_BIGWIG = "kmerengine (Parquet, by strand)", "kmerengine (bigWig)"
 FIGWIG = "figwig (bigWig)"
+BPNET = "native_kernels (memory kept)"
 ALONE = "kmerengine, counting alone"
 MB = 1_000_000
 GB = 1_000 * MB
@@ -64,6 +65,14 @@ TARGETS = [
             case="loader", figure="work_per_second", limit=400_000, provider=each, at_least=True
         )
         for each in ("modelkit.data, no worker", "modelkit.data, 2 threads")
+    ),
+    *(
+        Target(case=case, figure="work_per_second", limit=limit, provider=BPNET, at_least=True)
+        for case, limit in [
+            ("bpnet-train", 45),
+            ("bpnet-predict", 190),
+            ("bpnet-predict-bfloat16", 600),  # of a processor that multiplies bfloat16
+        ]
     ),
 ]
 

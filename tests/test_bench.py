@@ -1,9 +1,10 @@
 """The benchmark harness: agreement before time, honest rows, a table that follows from them."""
 
 import json
+import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pysam
 import pytest
+import torch
 
 from bench import (
     command,
@@ -23,6 +25,8 @@ from bench import (
     expected,
     harness,
     loader,
+    models,
+    models_alone,
     observe,
     peers,
     sample,
@@ -445,12 +449,92 @@ def test_targets_compare_with_the_peer_of_the_same_run(
 
 def test_every_target_names_a_case_and_a_provider_of_it() -> None:
     listed = (count.CASES, cuts.CASES, cuts.LARGE, scan.CASES, scan.LARGE)
-    listed = (*listed, sample.CASES, sample.LARGE, loader.CASES)
+    listed = (*listed, sample.CASES, sample.LARGE, loader.CASES, models.CASES)
     cases = [case for group in listed for case in group]
     known = {(case.name, provider.name) for case in cases for provider in case.providers}
     for target in targets.TARGETS:
         assert (target.case, target.provider) in known
         assert target.against is None or target.against in known
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Two would wait for each other longer than one sample takes."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("job", ["bpnet-train", "bpnet-predict"])
+def test_networks_of_the_same_weights_agree_and_of_others_do_not(
+    job: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {}
+    for by in ("modules", "conv1d"):
+        said = models_alone.measure(job, by, 1, 1)
+        assert said.pop("seconds") > 0
+        found[by] = said
+    harness.check_agreement(job, found)
+    assert len(found["conv1d"]) > 1
+    monkeypatch.setattr(models_alone.networks.PlainBPNet, "forward", half_a_stem)
+    found["conv1d"] = models_alone.measure(job, "conv1d", 1, 1)
+    with pytest.raises(BenchError, match=r"(gradient|logits|totals|loss) is"):
+        harness.check_agreement(job, found)
+
+
+def half_a_stem(self: Any, sequence: Any) -> Any:
+    """BPNet whose ReLU after the first convolution is forgotten."""
+    x = self.blocks(self.stem(sequence))[..., 520:1594]
+    return self.head(x), self.total(x.mean(2))
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_bfloat16_must_be_near_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = models_alone.measure("bpnet-predict", "modules", 1, 1)
+    narrow = models_alone.measure("bpnet-predict-bfloat16", "modules", 1, 1)
+    assert wide.keys() == narrow.keys()
+    assert all(wide[fact] == narrow[fact] for fact in wide if fact != "seconds")
+    monkeypatch.setattr(models_alone, "BFLOAT16_OFF", 1e-5)
+    with pytest.raises(RuntimeError, match="bfloat16 is off by 0"):
+        models_alone.measure("bpnet-predict-bfloat16", "modules", 1, 1)
+
+
+@pytest.mark.parametrize(("keep", "seen"), [(True, ["4294967296", "17179869184"]), (False, [])])
+def test_memory_is_kept_or_not_whatever_the_environment_says(
+    keep: bool, seen: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in models.KEPT:
+        monkeypatch.setenv(name, "1")
+    made = models.network("a", "bpnet-train", "modules", batch=3, batches=5, keep=keep)
+    command = list(made.command(Path()))
+    at = command.index(sys.executable)
+    assert command[at:][2:] == ["bench.models_alone", "bpnet-train", "modules", "3", "5"]
+    shown = subprocess.run(
+        [*command[:at], "printenv", *models.KEPT], capture_output=True, text=True, check=False
+    )
+    assert shown.stdout.split() == seen
+    assert ("memory kept" in made.name) == keep
+
+
+def test_the_peer_of_the_networks_is_absent_if_something_it_needs_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(models, "package_version", lambda _: "1.1.0")
+    monkeypatch.setattr(models, "PEER_NEEDS", ("json",))
+    assert models.peer_version() == "1.1.0"
+    monkeypatch.setattr(models, "PEER_NEEDS", ("json", "no_such_module"))
+    assert models.peer_version() is None
+
+
+def test_a_network_is_timed_by_itself(tmp_path: Path) -> None:
+    (made,) = [each for each in models.CASES if each.name == "product"]
+    small = models.network("PyTorch", "product", "float32", batch=1, batches=1)
+    (row,) = rows_of(tmp_path, replace(made, providers=[small]), repeats=1)
+    assert row["facts"].keys() == {"trace"}
+    assert row["self_timed"]
+    assert made.work == 2 * 1024**3 * 100
 
 
 def test_cases_can_be_chosen() -> None:

@@ -1,0 +1,113 @@
+"""Networks on the CPU: samples per second, training and predicting, BPNet and bpAI-TAC.
+
+    python -m bench.models [--repeats 3] [--case NAME ...] [--provider NAME ...] [--list]
+
+A process makes a network and one batch, works on it once, and then so often as the case says; only
+that is timed. Memory kept: the C library does not give memory back between the layers, which saves
+the kernel clearing it; the environment variables of KEPT. All networks of a case have the same
+weights, so what the first batch gives must agree. The last case is a matrix product: what the
+processor can do at all.
+"""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+from bench.command import main
+from bench.harness import Case, Facts, Provider
+from bench.machine import package_version
+from bench.models_alone import SIDE
+
+KEPT = {"MALLOC_MMAP_THRESHOLD_": 1 << 32, "MALLOC_TRIM_THRESHOLD_": 1 << 34}
+KEEPS = " (memory kept)"
+BPNET = "BPNet, 64 filters x 8 layers, 2,114 to 1,000 bp"
+BPAITAC = "bpAI-TAC, 300 channels x 9 blocks, 998 bp, 90 tasks"
+PEER_NEEDS = ("bpnetlite", "h5py", "pandas", "tangermeme", "tqdm")
+
+
+def network(
+    name: str,
+    job: str,
+    by: str,
+    *,
+    batch: int,
+    batches: int,
+    keep: bool = True,
+    runs: int | None = None,
+) -> Provider:
+    """One network, in a process of its own that times itself."""
+    setting = [f"{key}={value}" for key, value in KEPT.items()] if keep else []
+    unset = [] if keep else [part for key in KEPT for part in ("-u", key)]
+    alone = [sys.executable, "-m", "bench.models_alone", job, by, str(batch), str(batches)]
+
+    def observe(_: Path, stdout: str) -> Facts:
+        said = json.loads(stdout.splitlines()[-1])
+        return {fact: value for fact, value in said.items() if fact != "seconds"}
+
+    return Provider(
+        name=name + (KEEPS if keep else ""),
+        command=lambda _: ["env", *unset, *setting, *alone],
+        observe=observe,
+        version=peer_version if by == "bpnet-lite" else lambda: package_version("torch"),
+        self_timed=True,
+        runs=runs,
+    )
+
+
+def peer_version() -> str | None:
+    """Version of bpnet-lite, or None if it or something that it imports is absent."""
+    absent = any(importlib.util.find_spec(name) is None for name in PEER_NEEDS)
+    return None if absent else package_version("bpnet-lite")
+
+
+def case(job: str, label: str, ours: str, *, batch: int, batches: int) -> Case:
+    """Our modules with memory kept and without, plain PyTorch, and for BPNet its peer."""
+    sizes = {"batch": batch, "batches": batches}
+    peer = [
+        network("bpnet-lite", job, "bpnet-lite", **sizes, keep=keep, runs=1)
+        for keep in (True, False)
+    ]
+    return Case(
+        name=job,
+        label=f"{label}, batches of {batch}",
+        work=batch * batches,
+        unit="sample",
+        providers=[
+            network(ours, job, "modules", **sizes),
+            network(ours, job, "modules", **sizes, keep=False, runs=1),
+            network("PyTorch Conv1d", job, "conv1d", **sizes, runs=1),
+            *(peer if job.startswith("bpnet") else []),
+        ],
+    )
+
+
+def product(times: int) -> Case:
+    """FLOP per second of one matrix product, the bound of the networks."""
+    return Case(
+        name="product",
+        label=f"matrix product of {SIDE} x {SIDE}, float32",
+        work=2 * SIDE**3 * times,
+        unit="FLOP",
+        providers=[network("PyTorch", "product", "float32", batch=1, batches=times)],
+    )
+
+
+CASES = [
+    case("bpnet-train", f"{BPNET}, training", "native_kernels", batch=64, batches=2),
+    case("bpnet-predict", f"{BPNET}, predicting", "native_kernels", batch=64, batches=8),
+    case(
+        "bpnet-predict-bfloat16",
+        f"{BPNET}, predicting in bfloat16",
+        "native_kernels",
+        batch=8,
+        batches=2,
+    ),
+    case("bpaitac-train", f"{BPAITAC}, training", "modelkit", batch=20, batches=2),
+    case("bpaitac-predict", f"{BPAITAC}, predicting", "modelkit", batch=20, batches=2),
+    product(100),
+]
+
+
+if __name__ == "__main__":
+    main("models", __doc__, CASES)
