@@ -14,6 +14,8 @@ from bench.harness import Row
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+BEGIN, END = "<!-- sweep:begin -->", "<!-- sweep:end -->"
+
 Rows = Mapping[Training, Row]
 Group = tuple[str, Callable[[int], Training]]  # label, and its training of a seed
 
@@ -152,6 +154,15 @@ def _seconds(rows: Rows) -> str:
         f"{n_constant} regions with a constant prediction, counted as r = 0. "
         f"{row['machine']['cpu']}; PyTorch {row['versions']['torch']}; commit {row['commit'][:10]}."
     )
+
+
+def put(document: str, text: str) -> str:
+    """`document` with `text` between its two markers."""
+    before, begin, rest = document.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the document needs the lines {BEGIN} and {END}, in this order")
+    return f"{before}{BEGIN}\n{text}\n{END}{after}"
 
 
 def draw(rows: Rows, path: Path) -> None:

@@ -1,7 +1,7 @@
 """bpAI-TAC on simulated cell types: do profiles help to predict totals, and with which loss?
 
     python -m bench.bpaitac_sweep [--seeds 5] [--more-seeds 3] [--jobs 2] [--only PART ...]
-    python -m bench.bpaitac_sweep --show        the tables and the figure from the results alone
+    python -m bench.bpaitac_sweep --show        docs/bpaitac.md and its figure from the results
 
 A seed draws everything: genome, cell types, counts, initial weights and order; trainings of one
 seed differ in nothing but what is compared. A row is appended to `results/bpaitac-sweep.json` when
@@ -45,6 +45,7 @@ from bench.machine import (
 
 ABOUT = "bpAI-TAC on simulated cell types: do profiles help to predict totals?"
 OP = "bpaitac-sweep"
+DOCUMENT = ROOT / "docs" / "bpaitac.md"
 FIGURE = ROOT / "docs" / "figures" / "bpaitac_sweep.png"
 PARTS = ("sets", "lambdas", "losses", "tasks")
 FIRST_SEED = 1  # 0 was looked at while the experiment was planned
@@ -279,10 +280,11 @@ def main() -> None:
     found = done(read_rows(RESULTS / f"{OP}.json"))
     if not found:
         parser.error("no results yet")
-    from bench.bpaitac_figure import draw, tables
+    from bench.bpaitac_figure import draw, put, tables
 
-    print(tables(found))
+    DOCUMENT.write_text(put(DOCUMENT.read_text(), tables(found)))
     draw(found, FIGURE)
+    say(f"{DOCUMENT} and {FIGURE}: {len(found)} trainings")
 
 
 if __name__ == "__main__":

@@ -171,8 +171,6 @@ def test_each_training_once_and_the_most_important_first() -> None:
     assert len(wanted) == len(set(wanted)) == 45 + 3 * 10 + 3 * 3 + 3 * 2
     first = {(t.data, t.lambda_) for t in wanted[:9]}
     assert first == {(data, weight) for data in "ABC" for weight in (0.0, 0.5, 0.95)}
-        (d, w) for d in "ABC" for w in (0, 0.5, 0.95)
-    }
     assert {t.seed for t in wanted[:45]} == {1, 2, 3, 4, 5}
     assert len({(t.name, t.seed) for t in wanted}) == len(wanted)  # no folder is shared
 
@@ -238,6 +236,16 @@ def test_the_figure_is_drawn_from_what_there_is(tmp_path: Path) -> None:
     text = bpaitac_figure.tables(rows)
     assert "| one of each lineage | 0.300 | 0.300 | 1 |" in text  # only the seed that all have
     assert "| poisson | 0.350 ± 0.071 | 0.250 ± 0.071 | 2 |" in text
+
+
+def test_tables_go_between_the_markers() -> None:
+    begin, end = bpaitac_figure.BEGIN, bpaitac_figure.END
+    document = f"before\n{begin}\nold\n{end}\nafter\n"
+    assert bpaitac_figure.put(document, "new") == f"before\n{begin}\nnew\n{end}\nafter\n"
+    with pytest.raises(ValueError, match="needs the lines"):
+        bpaitac_figure.put(f"{end} {begin}", "new")
+    path = bpaitac_sweep.DOCUMENT
+    assert bpaitac_figure.put(path.read_text(), "x").count(begin) == 1
 
 
 def test_lineages_are_means_of_their_cell_types() -> None:
