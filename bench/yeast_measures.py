@@ -191,7 +191,7 @@ def composition(codes: Array) -> Array:
     """Share of G and C, and of each of the 16 dinucleotides, (n, 17); other bases are left out."""
     known = codes < 4
     gc = ((codes == 1) | (codes == 2)).sum(1) / np.maximum(known.sum(1), 1)
-    pairs = np.where(known[:, :-1] & known[:, 1:], 4 * codes[:, :-1].astype(int) + codes[:, 1:], 16)
+    pairs = 4 * codes[:, :-1].astype(int) + codes[:, 1:]  # above 15 with another base
     counts = np.stack([(pairs == i).sum(1) for i in range(16)], 1)
     return np.column_stack([gc, counts / np.maximum(counts.sum(1, keepdims=True), 1)])
 
