@@ -215,6 +215,7 @@ REFUSED = {
     "does not hold": {"body.net.0.weight": torch.ones(1).expand(1 << 20, 4, 25)},
     "network.stem_width": {"body.net.0.weight": torch.ones(6, 4, 24)},
     "its tensors fit no bpaitac": {f"{PROFILE}.weight": torch.ones(3)},
+    "its tensors fit no bpaitac: integer": {"body.net.0.weight": torch.ones(0, 4, 25)},
 }  # fmt: skip
 
 
@@ -236,10 +237,10 @@ def test_nothing_is_unpickled(tmp_path):
     file = tmp_path / "w"
     for content in (Bomb(), {"body.net.0.weight": Bomb()}, nn.Linear(2, 2)):
         torch.save(content, file)
-        with pytest.raises(InputError, match="cannot be read as weights"):
+        with pytest.raises(InputError, match="is damaged, or holds more than tensors"):
             import_weights("bpaitac", file, tmp_path / "run")
     file.write_bytes(pickle.dumps(Bomb()))
-    with pytest.raises(InputError, match="cannot be read as weights"):
+    with pytest.raises(InputError, match="is damaged, or holds more than tensors"):
         import_weights("bpaitac", file, tmp_path / "run")
     torch.save([torch.ones(2)], file)
     with pytest.raises(InputError, match="found list, expected the state dict"):

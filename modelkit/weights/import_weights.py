@@ -113,9 +113,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             found = torch.load(opened, map_location="cpu", weights_only=True)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; {expected}") from error
-    except Exception as error:  # a damaged pickle can end in any of them
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(f"{path}: cannot be read as weights: {reason}; {expected}") from error
+    except Exception as error:  # a damaged file can end in any; PyTorch's advice would be to run it
+        raise InputError(f"{path}: is damaged, or holds more than tensors; {expected}") from error
     if not isinstance(found, Mapping):
         raise InputError(f"{path}: found {type(found).__name__}, {expected}")
     tensors = {}
@@ -147,7 +146,7 @@ def _sizes(
         raise InputError(
             f"{path}: lacks the tensor {error.args[0]}; expected all of {source.model}"
         ) from error
-    except (ValueError, IndexError) as error:
+    except (ValueError, IndexError, ZeroDivisionError) as error:
         raise InputError(f"{path}: its tensors fit no {source.model}: {error}") from error
 
 
