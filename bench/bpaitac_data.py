@@ -9,6 +9,8 @@ Totals are the same numbers in all three. Genome, sites, rates and Tn5's prefere
 lineages and that depth and spread are those of real data (`Facts`). The truth is in `truth.npz`.
 """
 
+import json
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -38,6 +40,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 SETS = ("A", "B", "C")
+ABOUT = "experiment.json"  # written last
 LOW = (WIDTH - CENTRE) // 2  # of the centre, bp from the start of the rates
 
 
@@ -106,12 +109,16 @@ class Counts(NamedTuple):
 def make(folder: Path, experiment: Experiment, seed: int) -> None:
     """Write the data sets A, B and C, and the truth, into a folder; nothing if they are there.
 
+    A folder of another experiment or seed is replaced, with what was trained on it.
+
     truth.npz: `rates`, float32, shape (peaks, cell types), the expected total of each example, in
     the order of the data sets' rows.
     """
-    if (folder / "truth.npz").exists():
+    about = json.dumps(asdict(experiment) | {"seed": seed}, indent=1)
+    if (folder / ABOUT).exists() and (folder / ABOUT).read_text() == about:
         return
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     rng = np.random.default_rng(seed)
     contigs = genome(experiment, rng)
     strength = [np.exp(rng.normal(0, experiment.strength, len(c.summits))) for c in contigs]
@@ -143,6 +150,7 @@ def make(folder: Path, experiment: Experiment, seed: int) -> None:
         )
     with atomic(folder / "truth.npz", force=True) as path, path.open("wb") as file:
         np.savez(file, rates=counts.rates.astype(np.float32))
+    (folder / ABOUT).write_text(about)
 
 
 def cell_types(experiment: Experiment, rng: np.random.Generator) -> list[CellType]:

@@ -97,14 +97,15 @@ def _sets_table(rows: Rows) -> str:
                 if not len(found):
                     continue
                 mean, low, high = interval(found)
+                around = f" ({low:+.3f} to {high:+.3f})" if len(found) > 1 else ""
                 share = f"{mean / of_a.mean():.2f}" if len(of_a) and of_a.mean() > 0 else "-"
                 beside, without = (
                     _shown(scores(rows, _with(data=data, lambda_=each), column))
                     for each in (weight, 0.0)
                 )
                 lines.append(
-                    f"| {data} | {what} | {weight:g} | {beside} | {without} | {mean:+.3f} "
-                    f"({low:+.3f} to {high:+.3f}) | {share} | {len(found)} |"
+                    f"| {data} | {what} | {weight:g} | {beside} | {without} | {mean:+.3f}"
+                    f"{around} | {share} | {len(found)} |"
                 )
     means = [
         _shown({t.seed: row[f"mean_{column}"] for t, row in rows.items() if t.tasks == CELLS})
@@ -188,7 +189,7 @@ def draw(rows: Rows, path: Path) -> None:
     for place in axes[:, 0]:
         place.set_ylabel("Pearson r across cell types")
     axes[0, 1].set_ylabel("Pearson r across lineages")
-    axes[0, 0].legend(frameon=False, fontsize=8)
+    axes[1, 1].legend(frameon=False, fontsize=8)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150, metadata={"Software": None})
 

@@ -1,6 +1,6 @@
 """bpAI-TAC on simulated cell types: do profiles help to predict totals, and with which loss?
 
-    python -m bench.bpaitac_sweep [--seeds 5] [--more-seeds 3] [--jobs 2] [--only PART ...]
+    python -m bench.bpaitac_sweep [--seeds 5] [--more-seeds 3] [--jobs 2] [--minutes M]
     python -m bench.bpaitac_sweep --show        docs/bpaitac.md and its figure from the results
 
 A seed draws everything: genome, cell types, counts, initial weights and order; trainings of one
@@ -18,10 +18,11 @@ means over the test regions: with the expected totals of the simulator, and with
 """
 
 import argparse
+import math
 import os
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from multiprocessing import get_context
@@ -175,15 +176,27 @@ def _trained(training: Training, folder: Path, groups: dict[str, list[str]] | No
     name = training.name
     if training.tasks == SINGLE and groups is not None:
         name += f"-{next(iter(groups))}"
-    run = modelkit.train(
-        config, folder / training.data, folder / name, device="cpu", threads=1, force=True
-    )
+    path, data = folder / name, kmerengine.Dataset.open(folder / training.data)
+    run = _finished(path, config.for_dataset(data)) if training.tasks == SINGLE else None
+    if run is None:
+        run = modelkit.train(config, data, path, device="cpu", threads=1, force=True)
     found = modelkit.predict(
-        run, folder / training.data, folder / f"{name}.predictions", split="test", bigwig=False,
+        run, data, folder / f"{name}.predictions", split="test", bigwig=False,
         device="cpu", force=True,
     )  # fmt: skip
     assert found.totals is not None  # the network has a head for them
     return _Trained(found.totals, found.regions["row"].to_numpy(), run.about["best"]["epoch"])
+
+
+def _finished(path: Path, config: Any) -> Any:
+    """The run of a part of an ensemble, if it was made before: eight of them take minutes."""
+    import modelkit
+
+    try:
+        run = modelkit.Run.open(path)
+    except kmerengine.InputError:
+        return None
+    return run if run.config == config and run.about.get("status") == "finished" else None
 
 
 def _baseline(training: Training, rates: Floats, counts: Floats) -> Row:
@@ -229,8 +242,13 @@ def done(rows: Sequence[Row]) -> dict[Training, Row]:
     return {Training(**{name: row[name] for name in Training.__annotations__}): row for row in mine}
 
 
-def sweep(wanted: Sequence[Training], *, jobs: int, results: Path) -> None:
-    """Make what is not there, `jobs` at a time, each on one core; a row is kept as it is done."""
+def sweep(
+    wanted: Sequence[Training], *, jobs: int, minutes: float = math.inf, results: Path = RESULTS
+) -> None:
+    """Make what is not there, `jobs` at a time, each on one core; a row is kept as it is done.
+
+    After so many minutes nothing more is begun.
+    """
     path = results / f"{OP}.json"
     missing = [each for each in wanted if each not in done(read_rows(path))]
     say(f"{len(wanted)} trainings, {len(wanted) - len(missing)} are done")
@@ -243,18 +261,32 @@ def sweep(wanted: Sequence[Training], *, jobs: int, results: Path) -> None:
         "machine": describe_machine(jobs),
         "versions": describe_versions() | {"torch": package_version("torch")},
     }
+    end = time.monotonic() + 60 * minutes
+    left = iter(missing)
+    running: dict[Future[Row], Training] = {}
+    n_done = 0
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        known = dict(zip(seeds := sorted({each.seed for each in missing}),
-                         pool.map(prepare, seeds), strict=True))  # fmt: skip
-        waiting = {pool.submit(run_training, each): each for each in missing}
-        for i, future in enumerate(as_completed(waiting), 1):
-            each = waiting[future]
-            row = shared | future.result() | {"data_facts": known[each.seed]}
-            append_rows(path, [row | {"settings": settings()}])
-            say(
-                f"{i}/{len(missing)} seed {each.seed} {each.name}: "
-                f"r {row.get('rate', row['lineages_rate']):.3f}, {row['seconds']:.0f} s"
-            )
+        seeds = sorted({each.seed for each in missing})
+        known = dict(zip(seeds, pool.map(prepare, seeds), strict=True))
+
+        def start() -> None:
+            each = next(left, None) if time.monotonic() < end else None
+            if each is not None:
+                running[pool.submit(run_training, each)] = each
+
+        for _ in range(jobs):
+            start()
+        while running:
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                each = running.pop(future)
+                row = shared | future.result() | {"data_facts": known[each.seed]}
+                append_rows(path, [row | {"settings": settings()}])
+                start()
+                n_done += 1
+                say(
+                    f"{n_done}/{len(missing)} seed {each.seed} {each.name}: "
+                    f"r {row.get('rate', row['lineages_rate']):.3f}, {row['seconds']:.0f} s"
+                )
 
 
 def prepare(seed: int) -> dict[str, float]:
@@ -271,12 +303,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5, help="of the part sets (default 5)")
     parser.add_argument("--more-seeds", type=int, default=3, help="of the others (default 3)")
     parser.add_argument("--jobs", type=int, default=2, help="trainings at a time (default 2)")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="begin none after these")
     parser.add_argument("--only", action="append", choices=PARTS, metavar="PART", default=[])
     parser.add_argument("--show", action="store_true", help="tables and figure, no training")
     options = parser.parse_args()
     if not options.show:
         wanted = trainings(options.seeds, options.more_seeds, options.only or PARTS)
-        sweep(wanted, jobs=options.jobs, results=RESULTS)
+        sweep(wanted, jobs=options.jobs, minutes=options.minutes)
     found = done(read_rows(RESULTS / f"{OP}.json"))
     if not found:
         parser.error("no results yet")

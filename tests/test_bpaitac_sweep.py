@@ -1,5 +1,6 @@
 """The simulated experiment of bpAI-TAC: what its three data sets share, and what its rows say."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -146,14 +147,17 @@ def test_bias_lies_where_the_sequence_does(made: Path) -> None:
 
 
 def test_the_same_seed_gives_the_same_data(made: Path, tmp_path: Path) -> None:
-    bpaitac_data.make(tmp_path, SMALL, 5)
+    folder = tmp_path / "again"
+    bpaitac_data.make(folder, SMALL, 5)
     for name in bpaitac_data.SETS:
-        one, other = Dataset.open(made / name), Dataset.open(tmp_path / name)
+        one, other = Dataset.open(made / name), Dataset.open(folder / name)
         assert np.array_equal(one.counts, other.counts)
         assert np.array_equal(one.sequence, other.sequence)
-    before = (tmp_path / "truth.npz").stat().st_mtime_ns
-    bpaitac_data.make(tmp_path, SMALL, 5)  # nothing: it is there
-    assert (tmp_path / "truth.npz").stat().st_mtime_ns == before
+    before = (folder / "truth.npz").stat().st_mtime_ns
+    bpaitac_data.make(folder, SMALL, 5)  # nothing: it is there
+    assert (folder / "truth.npz").stat().st_mtime_ns == before
+    bpaitac_data.make(folder, replace(SMALL, noise=0.1), 5)
+    assert not np.array_equal(Dataset.open(folder / "A").totals, other.totals)
 
 
 def test_facts_of_a_table_counted_by_hand(made: Path) -> None:
