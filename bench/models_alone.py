@@ -87,7 +87,8 @@ def train(form: Form, inputs: networks.Inputs, batches: int) -> tuple[float, dic
     loss = step()
     gradients = [one.grad for one in model.parameters() if one.grad is not None]
     size = torch.stack([one.norm() for one in gradients]).norm()
-    facts = {"loss": f"{loss.item():.5g}", "gradient": f"{size.item():.3g}"}
+    # few figures of the gradient: where a value is 0 but for rounding, ReLU passes it or not
+    facts = {"loss": f"{loss.item():.3g}", "gradient": f"{size.item():.2g}"}
     return seconds_of(step, batches), facts
 
 
@@ -103,9 +104,9 @@ def predict(
     outputs = model(inputs.sequence)
     logits, totals = outputs[0], outputs[1]
     facts = {
-        "loss": f"{float(form.loss(logits, totals, *inputs.targets)):.5g}",
+        "loss": f"{float(form.loss(logits, totals, *inputs.targets)):.3g}",
         "logits": f"{float(logits.norm()):.4g}",
-        "totals": f"{float(totals.norm()):.4g}",
+        "totals": f"{float(totals.norm()):.3g}",
     }
     sequence = inputs.sequence
     if bfloat16:
