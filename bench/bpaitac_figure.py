@@ -8,7 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.bpaitac_data import SETS
-from bench.bpaitac_sweep import CELLS, LAMBDAS, LINEAGES, LOSSES, SINGLE, WEIGHTS, Training
+from bench.bpaitac_sweep import (
+    BESIDE,
+    CELLS,
+    LAMBDAS,
+    LINEAGES,
+    LOSSES,
+    SINGLE,
+    WITHOUT,
+    Training,
+)
 from bench.harness import Row
 
 if TYPE_CHECKING:
@@ -28,11 +37,13 @@ def scores(rows: Rows, of: Callable[[int], Training], column: str) -> dict[int, 
     return {seed: float(rows[of(seed)][column]) for seed in seeds if of(seed) in rows}
 
 
-def gains(rows: Rows, data: str, column: str, weight: float = 0.5) -> npt.NDArray[np.float64]:
-    """That of lambda `weight` less that of lambda 0, of each seed that has both."""
-    without = scores(rows, _with(data=data, lambda_=0.0), column)
-    beside = scores(rows, _with(data=data, lambda_=weight), column)
-    return np.array([beside[seed] - without[seed] for seed in sorted(without.keys() & beside)])
+def gains(
+    rows: Rows, data: str, column: str, beside: tuple[str, float] = BESIDE[0]
+) -> npt.NDArray[np.float64]:
+    """That of a loss and lambda less that of lambda 0, of each seed that has both."""
+    less = scores(rows, _on(data, WITHOUT), column)
+    more = scores(rows, _on(data, beside), column)
+    return np.array([more[seed] - less[seed] for seed in sorted(less.keys() & more)])
 
 
 def interval(values: npt.NDArray[np.float64]) -> tuple[float, float, float]:
@@ -75,6 +86,10 @@ def _with(**changes: Any) -> Callable[[int], Training]:
     return lambda seed: Training(seed=seed, **changes)
 
 
+def _on(data: str, beside: tuple[str, float]) -> Callable[[int], Training]:
+    return _with(data=data, loss=beside[0], lambda_=beside[1])
+
+
 def _data_table(rows: Rows) -> str:
     by_seed = {training.seed: row["data_facts"] for training, row in rows.items()}
     names = list(next(iter(by_seed.values())))
@@ -86,26 +101,26 @@ def _data_table(rows: Rows) -> str:
 
 def _sets_table(rows: Rows) -> str:
     lines = [
-        "| data | scored by | lambda | r | r at lambda 0 | gain (95 % interval) | of A's | seeds |",
-        "|---|---|---|---|---|---|---|---|",
+        "| loss at lambda 0.5 | data | scored by | r | r at lambda 0 | gain (95 % interval) "
+        "| of A's | seeds |",
+        "|---" * 8 + "|",
     ]
-    for weight in WEIGHTS[1:]:
+    for beside in BESIDE:
         for column, what in TRUTHS:
-            of_a = gains(rows, "A", column, weight)
+            of_a = gains(rows, "A", column, beside)
             for data in SETS:
-                found = gains(rows, data, column, weight)
+                found = gains(rows, data, column, beside)
                 if not len(found):
                     continue
                 mean, low, high = interval(found)
-                around = f" ({low:+.3f} to {high:+.3f})" if len(found) > 1 else ""
                 share = f"{mean / of_a.mean():.2f}" if len(of_a) and of_a.mean() > 0 else "-"
-                beside, without = (
-                    _shown(scores(rows, _with(data=data, lambda_=each), column))
-                    for each in (weight, 0.0)
+                around = f" ({low:+.3f} to {high:+.3f})" if len(found) > 1 else ""
+                more, less = (
+                    _shown(scores(rows, _on(data, each), column)) for each in (beside, WITHOUT)
                 )
                 lines.append(
-                    f"| {data} | {what} | {weight:g} | {beside} | {without} | {mean:+.3f}"
-                    f"{around} | {share} | {len(found)} |"
+                    f"| {beside[0]} | {data} | {what} | {more} | {less} | {mean:+.3f}{around} "
+                    f"| {share} | {len(found)} |"
                 )
     means = [
         _shown({t.seed: row[f"mean_{column}"] for t, row in rows.items() if t.tasks == CELLS})
@@ -180,12 +195,12 @@ def draw(rows: Rows, path: Path) -> None:
         _points(place, rows, groups, of, _shared(rows, groups))
         place.set_title(title, loc="left")
     sets: list[Group] = [
-        (f"{data}, {weight:g}", _with(data=data, lambda_=weight))
+        (f"{data}\n{loss if weight else 'lambda 0'}", _on(data, (loss, weight)))
         for data in SETS
-        for weight in WEIGHTS
+        for loss, weight in (WITHOUT, *BESIDE)
     ]
     _points(axes[1, 1], rows, sets, "", _shared(rows, sets))
-    axes[1, 1].set_title("d  data sets A, B and C, by lambda", loc="left")
+    axes[1, 1].set_title("d  data sets A, B and C", loc="left")
     for place in axes[:, 0]:
         place.set_ylabel("Pearson r across cell types")
     axes[0, 1].set_ylabel("Pearson r across lineages")
@@ -211,5 +226,5 @@ def _points(place: "Axes", rows: Rows, groups: Sequence[Group], of: str, seeds: 
             label = "_nolegend_"
     place.set_xticks(range(len(groups)), [label.replace(", averaged", "") for label, _ in groups])
     longest = max(len(label) for label, _ in groups)
-    place.tick_params("x", labelsize=8 if longest < 14 else 7)
+    place.tick_params("x", labelsize=8 if longest < 14 else 6)
     place.spines[["top", "right"]].set_visible(False)

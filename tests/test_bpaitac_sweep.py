@@ -172,9 +172,13 @@ def test_facts_of_a_table_counted_by_hand(made: Path) -> None:
 
 def test_each_training_once_and_the_most_important_first() -> None:
     wanted = bpaitac_sweep.trainings(5, 3)
-    assert len(wanted) == len(set(wanted)) == 45 + 3 * 10 + 3 * 3 + 3 * 2
-    first = {(t.data, t.lambda_) for t in wanted[:9]}
-    assert first == {(data, weight) for data in "ABC" for weight in (0.0, 0.5, 0.95)}
+    assert len(wanted) == len(set(wanted)) == 45 + 3 * 11 + 3 * 2 + 3 * 2
+    first = {(t.data, t.loss, t.lambda_) for t in wanted[:9]}
+    assert first == {
+        (data, *each)
+        for data in "ABC"
+        for each in (("cross-entropy", 0.0), ("cross-entropy", 0.5), ("mnll", 0.5))
+    }
     assert {t.seed for t in wanted[:45]} == {1, 2, 3, 4, 5}
     assert len({(t.name, t.seed) for t in wanted}) == len(wanted)  # no folder is shared
 
@@ -222,7 +226,7 @@ def test_gains_are_of_pairs() -> None:
     assert bpaitac_figure.gains(rows, "A", "rate") == pytest.approx([0.2, 0.1])
     assert bpaitac_figure.gains(rows, "C", "rate").shape == (0,)
     text = bpaitac_figure.tables(rows)
-    assert "| A | expected totals | 0.5 | 0.300 ± 0.000 | 0.333 ± 0.321 | +0.150" in text
+    assert "| cross-entropy | A | expected totals | 0.300 ± 0.000 | 0.333 ± 0.321 | +0.150" in text
     assert "| +0.050 (+0.050 to +0.050) | 0.33 | 2 |" in text
     assert bpaitac_figure.interval(np.array([0.1, 0.2])) == pytest.approx(
         (0.15, 0.15 - 12.7062 * 0.05, 0.15 + 12.7062 * 0.05), rel=1e-4
