@@ -78,7 +78,7 @@ def predictions(
     task, network = ProfileTask(run.config, data), run.network()
     of_rows = task.batches(rows, training=False, batch_size=64, device=cpu)
     known = task.batches(task.rows("train"), training=False, batch_size=64, device=cpu)
-    fitted = baselines(task, known.batches(0)) if compare else {}
+    fitted = baselines(task, lambda: known.batches(0)) if compare else {}
     found: dict[str, list[Array]] = {name: [] for name in (*fitted, "")}
     with torch.inference_mode():
         for batch in of_rows.batches(0):

@@ -6,6 +6,7 @@ from itertools import pairwise, product
 
 import numpy as np
 import pytest
+import torch
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import pearsonr, wilcoxon
 
@@ -15,6 +16,9 @@ from bench.yeast_mean import add_mean_profile
 from bench.yeast_table import markdown
 from kmerengine.datasets.with_bias import with_bias
 from kmerengine.errors import InputError
+from modelkit.config import read_config
+from modelkit.models.bpaitac import BpAITAC
+from modelkit.training.run import Run
 
 RNG = np.random.default_rng(8)
 GENOME = "".join(RNG.choice(list("ACGTN"), 9000, p=[0.3, 0.2, 0.2, 0.29, 0.01]))
@@ -155,6 +159,32 @@ def test_the_mean_profile_is_added_to_the_bias(peaks, tmp_path):
     assert made.provenance["inputs"]["bias"] == {"bias": {"run": "x"}, "mean_profile_of": "train"}
 
 
+def test_predictions_are_the_network_s_and_those_of_the_baselines(peaks, tmp_path):
+    bias = RNG.normal(size=(len(peaks), WIDTH)).astype(np.float32)
+    biased = with_bias(peaks, [bias], tmp_path / "b", source={"run": "x"})
+    small = {"network": {"channels": 4, "blocks": 1, "pools": (2, 2, 2)}}
+    config = read_config(model="bpaitac").changed(small).for_dataset(biased)
+    torch.manual_seed(0)
+    about = {"shift": "+4/-4", "off_by_two": False, "tasks": ["short", "long"]}
+    run = Run.create(tmp_path / "run", config, BpAITAC(config.network), about)
+    rows, train = biased.split("test"), biased.split("train")
+    found = yeast_measures.predictions(run, biased, rows, compare=True)
+    one_hot = np.eye(256, dtype=np.float32)[biased.sequence[rows]][..., :4]
+    with torch.no_grad():
+        logits, totals = run.network()(torch.from_numpy(one_hot).mT)
+    profile = (logits + torch.from_numpy(bias[rows, None, 30:70])).softmax(-1)
+    assert np.allclose(found[""], totals[..., None] * profile, atol=1e-4)
+    counts = yeast_measures.window_counts(biased)[train]
+    plain = yeast_measures.times_mean(np.zeros((len(rows), WINDOW)), counts)
+    # but for the one cut that the baseline shares evenly
+    assert np.allclose(found["mean profile"], plain, rtol=0.1, atol=0.5)
+    assert np.allclose(found["mean profile"].sum(-1), counts.sum(-1).mean(0))
+    assert set(yeast_measures.PROFILES) - set(found) == {
+        yeast_measures.ADDITIVE, *yeast_measures.MODELS
+    }  # fmt: skip
+    assert list(yeast_measures.predictions(run, biased, rows, compare=False)) == [""]
+
+
 def test_halves_are_the_fragments_once_each(tmp_path):
     yeast.write_halves(tmp_path, 1000)
     names = {}
@@ -228,8 +258,6 @@ def test_commands_run_in_their_folder_until_one_fails(tmp_path):
 
 
 def test_the_document_shows_the_commands_and_the_configs():
-    from modelkit.config import read_config
-
     text = yeast.DOCS.read_text()
     assert yeast.CHAIN in text
     assert yeast.EVALUATE in text
