@@ -4,8 +4,8 @@
     python -m bench.bpaitac_sweep --show        docs/bpaitac.md and its figure from the results
 
 A seed draws everything: genome, cell types, counts, initial weights and order; trainings of one
-seed differ in nothing but what is compared. A row is appended to `results/bpaitac-sweep.json` when
-a training is done; rows that are there are not made again, so a run can be stopped and started
+seed differ in nothing but what is compared. A row is appended to results/models/bpaitac-sweep.json
+when a training is done; rows that are there are not made again, so a run can be stopped and started
 anew. In order of importance:
 
     sets     cross entropy and multinomial likelihood at lambda 0.5, beside lambda 0, on the data
@@ -47,6 +47,7 @@ from bench.machine import (
 
 ABOUT = "bpAI-TAC on simulated cell types: do profiles help to predict totals?"
 OP = "bpaitac-sweep"
+MODELS = RESULTS / "models"  # not timings: apart from those
 DOCUMENT = ROOT / "docs" / "bpaitac.md"
 FIGURE = ROOT / "docs" / "figures" / "bpaitac_sweep.png"
 PARTS = ("sets", "lambdas", "losses", "tasks")
@@ -245,7 +246,7 @@ def done(rows: Sequence[Row]) -> dict[Training, Row]:
 
 
 def sweep(
-    wanted: Sequence[Training], *, jobs: int, minutes: float = math.inf, results: Path = RESULTS
+    wanted: Sequence[Training], *, jobs: int, minutes: float = math.inf, results: Path = MODELS
 ) -> None:
     """Make what is not there, `jobs` at a time, each on one core; a row is kept as it is done.
 
@@ -312,7 +313,7 @@ def main() -> None:
     if not options.show:
         wanted = trainings(options.seeds, options.more_seeds, options.only or PARTS)
         sweep(wanted, jobs=options.jobs, minutes=options.minutes)
-    found = done(read_rows(RESULTS / f"{OP}.json"))
+    found = done(read_rows(MODELS / f"{OP}.json"))
     if not found:
         parser.error("no results yet")
     from bench.bpaitac_figure import draw, put, tables

@@ -146,6 +146,20 @@ def test_bias_lies_where_the_sequence_does(made: Path) -> None:
     assert np.ptp(offset, axis=1).max() < 1e-4
 
 
+def test_counts_lie_where_the_bias_does(made: Path) -> None:
+    """B's cuts follow Tn5's preference at their own base, not at the next."""
+    b = Dataset.open(made / "B")
+    assert b.counts is not None
+    assert b.bias is not None
+    cuts, preference = b.counts.sum(axis=1), np.exp(b.bias)
+    at = [
+        pearson(cuts[:, 2:-2], preference[:, 2 + shift : 248 + shift]).mean()
+        for shift in (-2, -1, 0, 1, 2)
+    ]
+    assert np.argmax(at) == 2
+    assert at[2] > 0.4
+
+
 def test_the_same_seed_gives_the_same_data(made: Path, tmp_path: Path) -> None:
     folder = tmp_path / "again"
     bpaitac_data.make(folder, SMALL, 5)
