@@ -9,7 +9,7 @@ import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Config", "Section", "TrainingOptions", "parse_config", "read_config"]
 
 C = TypeVar("C", bound="Config")
+Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Section(BaseModel):
@@ -91,7 +92,7 @@ class TrainingOptions(Section):
     evaluate_first: bool = False
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     learning_rate: float = Field(1e-3, gt=0)
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[Share, Share] = (0.9, 0.999)
     eps: float = Field(1e-8, gt=0)
     weight_decay: float = Field(0.0, ge=0)
     momentum: float = Field(0.0, ge=0, lt=1)
@@ -185,12 +186,12 @@ def read_config(
     name = model if model is not None else given.get("model")
     if name is None:
         raise InputError(f"{where}: lacks a model, expected one of {', '.join(MODELS)}")
-    if name not in MODELS:
+    if not isinstance(name, str) or name not in MODELS:
         raise InputError(f"{where}: model: found {name!r}{_nearest(str(name), MODELS)}")
     kind = MODELS[name].config
     chosen = preset if preset is not None else given.pop("preset", None)
     given.pop("preset", None)
-    if chosen is not None and chosen not in kind.presets:
+    if chosen is not None and (not isinstance(chosen, str) or chosen not in kind.presets):
         has = ", ".join(kind.presets) or "none"
         raise InputError(f"{where}: preset: found {chosen!r}, expected one of {name}'s: {has}")
     values = _merged({"model": name}, kind.presets[chosen] if chosen else {})
@@ -247,6 +248,8 @@ def _assignment(change: str) -> dict[str, Any]:
     key, equals, text = change.partition("=")
     if not equals or not all(key.strip().split(".")):
         raise InputError(f"--set {change}: expected key=value, such as training.epochs=10")
+    if key.strip() in ("model", "preset"):
+        raise InputError(f"--set {change}: expected --{key.strip()}, which chooses it")
     value: Any
     try:
         value = tomllib.loads(f"value = {text}")["value"]

@@ -19,7 +19,13 @@ SMALL = [
 
 
 def make_data(
-    folder: Path, *, n_samples: int = 2, shift: str = "+4/-4", seed: int = 5, **options: object
+    folder: Path,
+    *,
+    n_samples: int = 2,
+    samples: tuple[int, ...] = (),
+    shift: str = "+4/-4",
+    seed: int = 5,
+    **options: object,
 ) -> Dataset:
     """Regions on three contigs, a split each; cuts prefer the second half of every region."""
     rng = np.random.default_rng(seed)
@@ -31,7 +37,7 @@ def make_data(
         "".join(f"{name}\t{s}\t{s + WIDTH}\n" for name in names for s in starts)
     )
     files = []
-    for sample in range(n_samples):
+    for sample in samples or range(n_samples):
         rows = []
         for name in names:
             ends = rng.choice(starts, 1500) + rng.integers(55, 85, 1500)

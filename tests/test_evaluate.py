@@ -192,7 +192,12 @@ def test_the_command_prints_what_the_function_returns(run: Run, data: Dataset) -
 class TestWhatIsRefused:
     def test_data_of_another_shift(self, run: Run, tmp_path: Path) -> None:
         other = make_data(tmp_path, shift="+4/-5")
-        with pytest.raises(InputError, match=r"has shift \+4/-5, .* learnt \+4/-4"):
+        with pytest.raises(InputError, match=r"learnt cuts with shift \+4/-4, .* has shift \+4/-5"):
+            evaluate(run, other)
+
+    def test_data_whose_samples_are_in_another_order(self, run: Run, tmp_path: Path) -> None:
+        other = make_data(tmp_path, samples=(1, 0))
+        with pytest.raises(InputError, match=r"has s1, s0, .* learnt s0, s1"):
             evaluate(run, other)
 
     def test_data_of_other_tasks(self, run: Run, tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_the_rate_drops_on_a_plateau_counted_from_the_best_or_the_last_drop() ->
 
 def test_training_stops_when_the_rate_is_no_longer_above_a_limit() -> None:
     options = TrainingOptions(
-        drop="plateau", drop_epochs=2, learning_rate=1e-3, stop_below=1.0001e-5
+        drop="plateau", drop_epochs=2, learning_rate=1e-3, stop_below=1e-5
     )
     loss = [1.0] + [2.0] * 20
     found = run(options, [1.0] * 21, loss)

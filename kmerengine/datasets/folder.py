@@ -125,6 +125,11 @@ class Dataset:
         )
 
     @property
+    def off_by_two(self) -> bool:
+        """Whether it has bpAI-TAC's correction by two."""
+        return bool(self.provenance.get("parameters", {}).get("off_by_two", False))
+
+    @property
     def sequence(self) -> npt.NDArray[np.uint8]:
         """Codes of each example, shape (n, bp); a view of the file."""
         return self._example("sequence")

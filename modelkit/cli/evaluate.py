@@ -49,8 +49,15 @@ def command(run: Path, *, quiet: bool, as_lines: bool, **options: Any) -> None:
     with regions_bar("measuring", show=not quiet) as progress:
         found = evaluate(run, progress=progress, **options)
     if as_lines:
-        click.echo(as_json({"examples": found.n, "metrics": found.metrics}))
+        intervals = {
+            name: {measure: each._asdict() for measure, each in measures.items()}
+            for name, measures in found.intervals.items()
+        }
+        summary = {"examples": found.n, "metrics": found.metrics, "intervals": intervals}
+        click.echo(as_json(summary))
         return
     click.echo(f"{found.n:,} examples")
+    for reason, n in found.skipped.items():
+        click.echo(f"  left out {n:,}: {reason}")
     for line in found.lines():
         click.echo(line)

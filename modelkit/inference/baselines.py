@@ -19,39 +19,44 @@ Expectation = Callable[[Batch], ProfileOutput]
 PSEUDO = 1.0  # cuts beside those of the mean profile of all regions, shared evenly
 
 
-def baselines(task: ProfileTask, batches: Iterator[Batch]) -> dict[str, Expectation]:
-    """Baselines fitted to some batches, those of the training data.
+def baselines(
+    task: ProfileTask, batches: Callable[[], Iterator[Batch]]
+) -> dict[str, Expectation]:
+    """Baselines fitted to some batches, those of the training data, which are gone over repeatedly.
 
     "mean profile" is the mean over regions of each task's normalised profile, and its mean total.
     "bias" has the bias logits alone, scaled by the one factor that fits the batches best; "bias x
     mean profile" adds the log of the mean profile to bias logits with their own factor.
     Without bias logits there is the first alone.
     """
-    held = [_Fitted(task, batch) for batch in batches]
-    profiles = torch.cat([each.profiles for each in held])  # (B, T, N), 0 without a cut
-    totals = torch.cat([each.totals for each in held])
-    n_profiles = (profiles.sum(-1, keepdim=True) > 0).sum(0)  # (T, 1)
-    mean = profiles.sum(0) + PSEUDO / profiles.shape[-1]
-    log_mean = (mean / (n_profiles + PSEUDO)).log()
-    mean_total = totals.mean(0)
+    sums = Tensor()  # (T, N), of normalised profiles
+    n_profiles = total = n = Tensor()
+    for batch in batches():
+        profiles, totals = _shares(task, batch)
+        has = (profiles.sum(-1, keepdim=True) > 0).sum(0)
+        if not len(sums):
+            sums, n_profiles = torch.zeros_like(profiles[0]), torch.zeros_like(has)
+            total = torch.zeros_like(totals[0])
+            n = torch.zeros_like(total)
+        sums, n_profiles = sums + profiles.sum(0), n_profiles + has
+        total, n = total + totals.sum(0), n + len(totals)
+    log_mean = ((sums + PSEUDO / sums.shape[-1]) / (n_profiles + PSEUDO)).log()
+    mean_total = total / n
 
     def expect(logits: Tensor, batch: Batch) -> ProfileOutput:
-        n = len(batch.rows)
+        here = len(batch.rows)
         return ProfileOutput(
-            logits.expand(n, *log_mean.shape).float(), mean_total.expand(n, -1).float()
+            logits.expand(here, *log_mean.shape).float(), mean_total.expand(here, -1).float()
         )
 
     found: dict[str, Expectation] = {"mean profile": lambda batch: expect(log_mean, batch)}
-    if held[0].bias is None:
+    if not task.objective.use_bias:
         return found
-    bias = torch.cat([each.bias for each in held if each.bias is not None])[:, None]
     for name, base in (("bias", torch.zeros_like(log_mean)), ("bias x mean profile", log_mean)):
-        factor = _best_factor(base, bias, profiles)
+        factor = _best_factor(task, base, batches)
 
         def scaled(batch: Batch, base: Tensor = base, factor: float = factor) -> ProfileOutput:
-            here = task.bias(batch)
-            assert here is not None  # it was there in the training data
-            return expect(base + factor * here[:, None].double(), batch)
+            return expect(base + factor * _bias(task, batch), batch)
 
         found[name] = scaled
     return found
@@ -79,31 +84,44 @@ def replicate(task: ProfileTask, other: Loader) -> Expectation:
     return expect
 
 
-class _Fitted:
-    """What a fit needs of a batch, in float64."""
-
-    def __init__(self, task: ProfileTask, batch: Batch) -> None:
-        target = task.target(batch)
-        assert target.counts is not None  # a profile model has been trained on them
-        counts = target.counts.double()
-        n = counts.sum(-1, keepdim=True)
-        self.profiles = torch.where(n > 0, counts / n.clamp(min=1e-300), 0)
-        self.totals = target.totals.double().clone()
-        bias = task.bias(batch)
-        self.bias = None if bias is None else bias.double().clone()
+def _shares(task: ProfileTask, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Normalised profiles, 0 without a cut, and totals; float64."""
+    target = task.target(batch)
+    assert target.counts is not None  # a profile model has been trained on them
+    counts = target.counts.double()
+    n = counts.sum(-1, keepdim=True)
+    return torch.where(n > 0, counts / n.clamp(min=1e-300), 0), target.totals.double()
 
 
-def _best_factor(base: Tensor, bias: Tensor, profiles: Tensor) -> float:
-    """Of the bias: the least cross entropy, which is convex in it; by Newton's steps."""
-    factor = torch.zeros((), dtype=torch.float64, requires_grad=True)
+def _bias(task: ProfileTask, batch: Batch) -> Tensor:
+    """Logits of the bias, float64, shape (B, 1, N)."""
+    bias = task.bias(batch)
+    assert bias is not None  # the objective uses it
+    return bias.double()[:, None]
+
+
+def _best_factor(
+    task: ProfileTask, base: Tensor, batches: Callable[[], Iterator[Batch]]
+) -> float:
+    """Of the bias: the least cross entropy, which is convex in it; by Newton's steps.
+
+    Of a profile p and q = softmax(base + factor * bias) the slope is the mean of the bias under q
+    less that under p, and the curvature its variance under q.
+    """
+    factor = 0.0
     for _ in range(30):
-        logits = base + factor * bias
-        loss = -(profiles * logits.log_softmax(-1)).sum()
-        (slope,) = torch.autograd.grad(loss, factor, create_graph=True)
-        (curve,) = torch.autograd.grad(slope, factor)
-        with torch.no_grad():
-            step = float(slope / curve) if float(curve) > 0 else 0.0
-            factor -= max(-1.0, min(1.0, step))
+        slope = curve = 0.0
+        for batch in batches():
+            p, _ = _shares(task, batch)
+            bias = _bias(task, batch)
+            has = p.sum(-1) > 0
+            q = (base + factor * bias).softmax(-1)
+            mean = (q * bias).sum(-1)
+            variance = (q * bias.square()).sum(-1) - mean.square()
+            slope += float(((mean - (p * bias).sum(-1)) * has).sum())
+            curve += float((variance * has).sum())
+        step = max(-1.0, min(1.0, slope / curve)) if curve > 0 else 0.0
+        factor -= step
         if abs(step) < 1e-6:
             break
-    return float(factor.detach())
+    return factor

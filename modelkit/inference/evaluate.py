@@ -23,6 +23,7 @@ from modelkit.registry import MODELS
 from modelkit.tasks.profile import ProfileTask
 from modelkit.tasks.task import Observed, Task
 from modelkit.training.checkpoint import as_json
+from modelkit.training.loop import as_arrays, joined
 from modelkit.training.run import Run
 
 __all__ = ["Evaluation", "evaluate"]
@@ -39,6 +40,8 @@ class Evaluation(NamedTuple):
     ----------
     n : int
         Examples.
+    skipped : dict of str to int
+        Examples of the data set that are left out, by reason.
     metrics : dict of dict of float
         By predictor ("model", baselines, "replicate") and metric, as its task has them.
     intervals : dict of dict of Interval
@@ -50,25 +53,33 @@ class Evaluation(NamedTuple):
     """
 
     n: int
+    skipped: dict[str, int]
     metrics: dict[str, dict[str, float]]
     intervals: dict[str, dict[str, Interval]]
     by_quartile: dict[str, dict[str, float]]
     examples: dict[str, Observed]
 
     def lines(self) -> list[str]:
-        """The metrics as a table for people."""
-        names = list(self.metrics[MODEL])
-        head = f"{'':32}" + "".join(f"{name:>22}" for name in self.metrics)
-        rows = [head]
-        for name in names:
+        """The metrics as a table for people; below it means over examples with their intervals."""
+        found = [f"{'':28}" + "".join(f"{name:>26}" for name in self.metrics)]
+        for name in self.metrics[MODEL]:
+            values = [metrics.get(name, np.nan) for metrics in self.metrics.values()]
+            found.append(f"{name:<28}" + "".join(_cell(f"{v:.4f}", v) for v in values))
+        found.append("means over examples [95 %]")
+        for name in self.intervals[MODEL]:
             cells = []
-            for found in self.metrics.values():
-                cells.append(f"{found[name]:>22.4f}" if name in found else f"{'-':>22}")
-            rows.append(f"{name:<32}" + "".join(cells))
+            for intervals in self.intervals.values():
+                value, low, high = intervals.get(name, (np.nan, np.nan, np.nan))
+                cells.append(_cell(f"{value:.4f} [{low:.4f}, {high:.4f}]", value))
+            found.append(f"{name:<28}" + "".join(cells))
         for measure, each in self.by_quartile.items():
-            cells = [f"{value:.4f}" for value in each.values()]
-            rows.append(f"{measure} by quartile of variation: {', '.join(cells)}")
-        return rows
+            parts = [f"{value:.4f}" for value in each.values()]
+            found.append(f"{measure} by quartile of variation: {', '.join(parts)}")
+        return found
+
+
+def _cell(text: str, value: float) -> str:
+    return f"{text if value == value else '-':>26}"
 
 
 def evaluate(
@@ -119,6 +130,8 @@ def evaluate(
     data = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
     if output is not None:
         check_writable(Path(output), force=force, folder=NAMES)
+    if resamples < 1:
+        raise InputError(f"resamples: found {resamples}, expected at least 1")
     task, place = _task(run, data), chosen_device(device)
     rows = task.rows(split)
     if not len(rows):
@@ -130,18 +143,18 @@ def evaluate(
     done = 0
     with torch.inference_mode():
         for batch in _batches(task, rows, batch_size, place).batches(0):
-            observed[MODEL].append(_numpy(task.observe(network, batch)))
+            observed[MODEL].append(as_arrays(task.observe(network, batch)))
             for name, expect in others.items():
                 assert plain is not None  # it goes with the others
                 known = Known(expect(batch))
-                observed.setdefault(name, []).append(_numpy(plain.observe(known, batch)))
+                observed.setdefault(name, []).append(as_arrays(plain.observe(known, batch)))
             done += len(batch[0])
             if progress is not None:
                 progress(done, len(rows))
         if replicates is not None:
             observed[CEILING] = _ceiling(run, replicates, data, rows, batch_size, place)
-    joined = {name: _joined(parts) for name, parts in observed.items()}
-    found = _evaluation(task, joined, len(rows), resamples)
+    whole = {name: joined(parts) for name, parts in observed.items()}
+    found = _evaluation(task, whole, len(rows), resamples)
     if output is not None:
         _write(Path(output), run, data, found, split, force=force)
     return found
@@ -149,15 +162,16 @@ def evaluate(
 
 def _task(run: Run, data: Dataset) -> Task:
     """The run's task on these data, which must fit."""
-    off = bool(data.provenance.get("parameters", {}).get("off_by_two", False))
-    for name, there in (("shift", data.shift), ("off_by_two", off)):
-        if run.about.get(name) != there:
-            raise InputError(
-                f"{data.path}: has {name} {there}, {run.path} learnt {run.about.get(name)}; "
-                "expected the same, make the data set anew"
-            )
+    run.check_cuts(data)
     config = run.config.for_dataset(data)
-    return MODELS[config.model].task(config, data)
+    task = MODELS[config.model].task(config, data)
+    learnt = tuple(run.about.get("tasks", ()))
+    if task.names != learnt:
+        raise InputError(
+            f"{data.path}: has {', '.join(task.names[:5])}, {run.path} learnt "
+            f"{', '.join(learnt[:5])}; expected the same in the same order"
+        )
+    return task
 
 
 def _without_bias(run: Run) -> Any:
@@ -177,7 +191,7 @@ def _others(
     rows = task.rows("train")
     if not len(rows) or split in ("train", "all") or data.counts is None:
         return {}
-    return dict(baselines(task, _batches(task, rows, batch_size, device).batches(0)))
+    return baselines(task, lambda: _batches(task, rows, batch_size, device).batches(0))
 
 
 def _ceiling(
@@ -202,16 +216,8 @@ def _ceiling(
     expect = replicate(first, _batches(first, rows, batch_size, device))
     found = []
     for batch in _batches(second, rows, batch_size, device).batches(0):
-        found.append(_numpy(second.observe(Known(expect(batch)), batch)))
+        found.append(as_arrays(second.observe(Known(expect(batch)), batch)))
     return found
-
-
-def _numpy(observed: dict[str, torch.Tensor]) -> dict[str, Any]:
-    return {name: value.cpu().numpy().copy() for name, value in observed.items()}
-
-
-def _joined(parts: list[dict[str, Any]]) -> Observed:
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _evaluation(
@@ -235,7 +241,7 @@ def _evaluation(
                     for q in range(4)
                     if (quartile == q).any()
                 }
-    return Evaluation(n, metrics, intervals, quartiles, examples)
+    return Evaluation(n, task.skipped, metrics, intervals, quartiles, examples)
 
 
 def _write(

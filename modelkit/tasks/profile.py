@@ -28,6 +28,14 @@ if TYPE_CHECKING:
 
 __all__ = ["ObjectiveOptions", "Predicted", "ProfileTask"]
 
+BETTER: dict[str, Literal["max", "min"]] = {
+    **dict.fromkeys(("loss", "cross_entropy", "jsd"), "min"),
+    **dict.fromkeys(
+        ("profile_pearson", "pearson_across_tasks", "spearman_across_tasks",
+         "pearson_across_regions", "spearman_across_regions", "log_pearson_across_regions"),
+        "max",
+    ),
+}  # fmt: skip
 ACROSS_TASKS = 8  # tasks at least, for a correlation across them to say anything
 
 
@@ -105,7 +113,7 @@ class ProfileTask:
         self.names = self.groups.names
         across = len(self.names) >= ACROSS_TASKS and self.network.total_head != "none"
         self.select = "pearson_across_tasks" if across else "loss"
-        self.better: Literal["max", "min"] = "max" if across else "min"
+        self.better = BETTER
         self._rows, self.skipped = rows_of_splits(dataset, self.data)
         self._leave_out_few_cuts()
         self._rest = (self.network.window or 0) % self.network.bin_size  # bp in no bin

@@ -54,14 +54,14 @@ class Task(Protocol):
         Examples that are left out, by reason.
     select : str
         Metric of validation whose best weights are kept, unless the config says otherwise.
-    better : "max" or "min"
-        Of `select`.
+    better : dict of str to "max" or "min"
+        Which value of each metric is better, of those that weights can be chosen by.
     """
 
     names: tuple[str, ...]
     skipped: dict[str, int]
     select: str
-    better: Literal["max", "min"]
+    better: dict[str, Literal["max", "min"]]
 
     def rows(self, split: str) -> Rows:
         """Examples of a split ("train", "validation", "test" or "all") that can be used."""

@@ -1,5 +1,6 @@
 """Checkpoints: named tensors and one JSON document in a safetensors file, written whole or not."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -14,18 +15,25 @@ from kmerengine.io.atomic import atomic
 __all__ = ["read_checkpoint", "write_checkpoint"]
 
 FORMAT = "kmerengine.checkpoint"
+TENSORS = "tensors_sha256"
 
 
 def write_checkpoint(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
     """Write tensors under their names, and what they are, in place of what was there."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    document = {**about, "format": FORMAT, "version": schemas.VERSION}
-    # NumPy knows no shared or strided tensors: each is a contiguous copy of its own
+    # the format has no shared or strided tensors: each is a contiguous copy of its own
     held = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    document = {**about, "format": FORMAT, "version": schemas.VERSION, TENSORS: _digest(held)}
     with atomic(path, force=True) as temporary:
         text = schemas.as_text(document)
-        save_file(held, temporary, metadata={schemas.METADATA_KEY.decode(): text})
+        try:
+            save_file(held, temporary, metadata={schemas.METADATA_KEY.decode(): text})
+        except SafetensorError as error:  # a full disk
+            raise InputError(
+                f"{path}: could not be written: {str(error).partition(chr(10))[0]}; make room"
+            ) from error
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -53,7 +61,20 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             f"{path}: has no config with its weights; weights of others come in through "
             "modelkit import-weights"
         )
-    return tensors, schemas.parse_metadata(text, path, (FORMAT,))
+    about = schemas.parse_metadata(text, path, (FORMAT,))
+    if about.get(TENSORS) != _digest(tensors):
+        raise InputError(f"{path}: its tensors are not those that were written; it is damaged")
+    return tensors, about
+
+
+def _digest(tensors: dict[str, Tensor]) -> str:
+    """SHA-256 of names, types, shapes and bytes."""
+    found = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)};".encode())
+        found.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
 
 
 def load_into(

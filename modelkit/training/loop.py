@@ -87,15 +87,22 @@ class Trainer:
         self.options, self.network, self.task, self.run = options, network, task, run
         self.ranks, self.device, self.reporter = ranks, device, reporter
         ranks.synchronise_norms(network)
-        self.stepper = Stepper(network, options)
-        self.averages = Averages(network, options.ema) if options.ema is not None else None
+        self.training_rows = task.rows("train")
         piece = options.batch_size // options.accumulate
+        if len(self.training_rows) < options.batch_size:
+            out = ", ".join(f"{n:,} {reason}" for reason, n in task.skipped.items())
+            raise InputError(
+                f"training.batch_size: found {options.batch_size}, but there are "
+                f"{len(self.training_rows)} training examples"
+                + (f" (left out: {out})" if out else "")
+            )
         if piece * options.accumulate != options.batch_size or piece % ranks.ranks:
             raise InputError(
                 f"training.batch_size: found {options.batch_size}, expected a multiple of "
                 f"accumulate ({options.accumulate}) times the ranks ({ranks.ranks})"
             )
-        self.training_rows = task.rows("train")
+        self.stepper = Stepper(network, options)
+        self.averages = Averages(network, options.ema) if options.ema is not None else None
         self.batches: Batches = task.batches(
             self.training_rows,
             training=True,
@@ -112,30 +119,41 @@ class Trainer:
                 f"training.batch_size: found {options.batch_size} for {len(self.training_rows)} "
                 "training examples, expected at most as many"
             )
-        self.judged_on = "validation" if len(task.rows("validation")) else "train"
-        select = options.select or task.select
-        if self.judged_on == "train":  # nothing to choose by: the last weights are kept
-            select = "loss"
-        better = task.better if select == task.select else "min" if select == "loss" else "max"
-        self.rules = Rules(Best(select, better), Best("loss", "min"))
+        self.judged = len(task.rows("validation")) > 0
+        select = self._selecting(options.select)
+        self.rules = Rules(Best(select, task.better[select]), Best("loss", "min"))
         self.epoch, self.batch = 0, 0  # the next to be done
         self.history: list[Row] = []
         self.sums: dict[str, Tensor] = {}
         self.seconds = 0.0  # of this epoch, before it was interrupted
         self.stopped: str | None = None
-        self.model = self._wrapped()
-
-    def _wrapped(self) -> nn.Module:
-        """The network as steps call it."""
-        model = self.network
-        if self.ranks.ranks > 1:
-            model = nn.parallel.DistributedDataParallel(
-                model,
-                device_ids=[self.device] if self.device.type == "cuda" else None,
-                broadcast_buffers=False,  # equal on all ranks: norms are synchronised
+        self.parallel: nn.parallel.DistributedDataParallel | None = None
+        if ranks.ranks > 1:
+            self.parallel = nn.parallel.DistributedDataParallel(
+                network,
+                device_ids=[device] if device.type == "cuda" else None,
                 gradient_as_bucket_view=True,
             )
-        return torch.compile(model) if self.options.compile else model  # type: ignore[return-value]
+        called = self.parallel or network  # by the steps
+        self.model: nn.Module = torch.compile(called) if options.compile else called  # type: ignore[assignment]
+
+    def _selecting(self, wanted: str | None) -> str:
+        """The metric whose best weights are kept; without validation there is nothing to choose by,
+        and the last weights are.
+        """
+        task = self.task
+        if not self.judged:
+            if wanted is not None:
+                raise InputError(
+                    f"training.select: found {wanted!r}, but the data have no validation examples; "
+                    "give them a split"
+                )
+            return "loss"
+        if wanted is not None and wanted not in task.better:
+            raise InputError(
+                f"training.select: found {wanted!r}, expected one of {', '.join(task.better)}"
+            )
+        return wanted or task.select
 
     def fit(self) -> None:
         """Train to the end, from where the state stands."""
@@ -148,7 +166,7 @@ class Trainer:
                 self._judge()
             self.epoch, self.batch, self.sums, self.seconds = self.epoch + 1, 0, {}, 0.0
             self._save()
-        if self.rules.select.value is None:  # nothing was better: there was no epoch, or no number
+        if self.rules.select.value is None:  # there was no epoch, or no number
             self._save_weights(BEST)
 
     def _train_epoch(self) -> None:
@@ -165,6 +183,7 @@ class Trainer:
             with self._unsynchronised(until_now=not ends), self._autocast():
                 losses = self.task.losses(self.model, batch)
                 n_here = self._count(losses, len(batch[0]))
+            with self._unsynchronised(until_now=not ends):
                 (losses.loss * (n_here * self.ranks.ranks / n_step)).backward()  # type: ignore[no-untyped-call]
             self.batch += 1
             if not ends:
@@ -180,12 +199,11 @@ class Trainer:
                 saved = time.monotonic()
 
     def _measure_first(self) -> None:
-        """The losses of the training data before any step."""
+        """The loss of an epoch's examples before any step."""
         started = time.monotonic()
         self.model.eval()
         with torch.no_grad(), self._autocast():
-            rows = self.ranks.share(self.training_rows)
-            for batch in self._plain(rows).batches(0) if len(rows) else ():
+            for batch in islice(self.batches.batches(0), self.n_batches):
                 self._count(self.task.losses(self.network, batch), len(batch[0]))
         self.seconds = time.monotonic() - started
 
@@ -196,12 +214,7 @@ class Trainer:
         found: dict[str, float] = dict(zip(names, sums.tolist(), strict=True))
         n = found.pop("n")
         means = {name: value / n for name, value in found.items()}
-        if means["loss"] != means["loss"] or abs(means["loss"]) == float("inf"):
-            raise InputError(
-                f"epoch {self.epoch}: the training loss is {means['loss']}; expected a number: "
-                f"lower training.learning_rate ({self.options.learning_rate}) or set clip_norm; "
-                f"{self.run.path / LAST} holds the last good state"
-            )
+        self._check(means["loss"])
         row: Row = {
             "epoch": self.epoch,
             "step": self.stepper.step_number,
@@ -209,12 +222,14 @@ class Trainer:
         }
         row |= {f"train_{name}": value for name, value in means.items()}
         started = time.monotonic()
-        metrics = self.measure(self.judged_on) if self.judged_on != "train" else means
-        row |= {f"validation_{k}": v for k, v in metrics.items() if self.judged_on != "train"}
+        metrics = self.measure("validation") if self.judged else means
+        if self.judged:
+            row |= {f"validation_{name}": value for name, value in metrics.items()}
         select = self.rules.select.metric
         if select not in metrics:
             raise InputError(
-                f"training.select: found {select!r}, expected one of {', '.join(sorted(metrics))}"
+                f"training.select: found {select!r}, which these data and network do not have; "
+                f"expected one of {', '.join(n for n in metrics if n in self.task.better)}"
             )
         verdict = self.rules.after(
             self.options, self.epoch, means["loss"], metrics[select], metrics["loss"]
@@ -224,15 +239,31 @@ class Trainer:
         row |= {"seconds": self.seconds, "validation_seconds": time.monotonic() - started}
         row["examples_per_second"] = n / self.seconds if self.seconds else float("nan")
         self.history.append(row)
-        if verdict.best[select] or self.judged_on == "train":
+        if verdict.best[select] or not self.judged:
             self._save_weights(BEST)
-        if verdict.best["loss"] and select != "loss" and self.judged_on != "train":
+        if verdict.best["loss"] and select != "loss":
             self._save_weights(BEST_LOSS)
         self.reporter.epoch(row)
         if verdict.dropped:
             self.reporter.say(f"epoch {self.epoch}: learning rate {self.stepper.learning_rate:g}")
         if verdict.stop is not None:
             self.reporter.say(f"epoch {self.epoch}: stopped, {verdict.stop}")
+
+    def _check(self, loss: float) -> None:
+        if loss != loss or abs(loss) == float("inf"):
+            raise InputError(
+                f"epoch {self.epoch}: the training loss is {loss}, expected a number; lower "
+                f"training.learning_rate ({self.options.learning_rate:g}) or set "
+                "training.clip_norm, and train anew"
+            )
+
+    @property
+    def best(self) -> dict[str, Any]:
+        """Which weights were kept."""
+        if not self.judged:
+            return {"metric": None, "value": None, "epoch": self.epoch - 1}
+        best = self.rules.select
+        return {"metric": best.metric, "value": best.value, "epoch": best.epoch}
 
     def measure(self, split: str) -> dict[str, float]:
         """The task's metrics on a split."""
@@ -269,9 +300,8 @@ class Trainer:
     @contextmanager
     def _unsynchronised(self, *, until_now: bool) -> Iterator[None]:
         """Add up gradients here, without the other ranks, until the last piece of a step."""
-        model = self.model
-        if until_now and isinstance(model, nn.parallel.DistributedDataParallel):
-            with model.no_sync():
+        if until_now and self.parallel is not None:
+            with self.parallel.no_sync():
                 yield
         else:
             yield
@@ -303,6 +333,8 @@ class Trainer:
         if names:
             sums[self.ranks.rank] = torch.stack([self.sums[name] for name in names])
         sums = self.ranks.sum(sums)  # a row of each rank: zeros add nothing
+        if names:
+            self._check(float(sums[:, names.index("loss")].sum()))
         if not self.ranks.first:
             return
         tensors = {MODEL + name: value for name, value in self.network.state_dict().items()}
@@ -320,44 +352,59 @@ class Trainer:
             "seconds": self.seconds,
             "stopped": self.stopped,
         }
-        self.run.save(LAST, tensors, state=state)
         self.run.write_metrics(self.history)
+        self.run.save(LAST, tensors, state=state)
 
     def resume(self) -> None:
         """Take up the state that the run's last checkpoint holds."""
         path = self.run.path / LAST
         tensors, about = read_checkpoint(path)
-        state = about.get("state")
-        if not isinstance(state, dict):
-            raise InputError(f"{path}: holds no state to go on from; train again with --force")
         load_into(self.network, tensors, MODEL, path)
-        held = {n.removeprefix(OPTIMIZER): t for n, t in tensors.items() if n.startswith(OPTIMIZER)}
-        self.stepper.restore(held)
-        if self.averages is not None:
-            for name, weight in self.averages.weights.items():
-                weight.copy_(tensors[AVERAGE + name])
-        self.epoch, self.batch = state["epoch"], state["batch"]
-        self.stepper.step_number = state["step"]
-        self.rules = Rules.restored(state["rules"])
+        try:
+            state = about["state"]
+            held = {n.removeprefix(OPTIMIZER): t for n, t in tensors.items()
+                    if n.startswith(OPTIMIZER)}  # fmt: skip
+            self.stepper.restore(held)
+            if self.averages is not None:
+                for name, weight in self.averages.weights.items():
+                    weight.copy_(tensors[AVERAGE + name])
+            self.epoch, self.batch = state["epoch"], state["batch"]
+            self.stepper.step_number = state["step"]
+            self.rules = Rules.restored(state["rules"])
+            self.history, self.seconds = state["history"], state["seconds"]
+            self.stopped = state["stopped"]
+            self._take_sums(tensors[SUMS].to(self.device), state["sums"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"{path}: holds no state to go on from ({error}); train anew with --force"
+            ) from error
         self.stepper.factor = self.rules.factor
-        self.history, self.seconds = state["history"], state["seconds"]
-        self.stopped = state["stopped"]
-        sums = tensors[SUMS].to(self.device)
+
+    def _take_sums(self, sums: Tensor, names: list[str]) -> None:
+        """What this rank had added up of the epoch."""
         if len(sums) != self.ranks.ranks:  # then one rank carries on what all had
             sums = sums.sum(0, keepdim=True) * (self.ranks.rank == 0)
             sums = sums.expand(self.ranks.ranks, -1)
         here = sums[self.ranks.rank]
-        self.sums = {name: here[i].clone() for i, name in enumerate(state["sums"])}
+        self.sums = {name: here[i].clone() for i, name in enumerate(names)}
 
 
 def observe_all(task: Task, network: nn.Module, batches: Iterator[Any]) -> Observed:
     """What a task observes of each example of some batches; {} of none."""
     network.eval()
-    parts: dict[str, list[np.ndarray[Any, Any]]] = {}
     with torch.inference_mode():
-        for batch in batches:
-            for name, value in task.observe(network, batch).items():
-                held = value.float() if value.dtype == torch.bfloat16 else value
-                # a copy: batches are overwritten
-                parts.setdefault(name, []).append(held.cpu().numpy().copy())
-    return {name: np.concatenate(arrays) for name, arrays in parts.items()}
+        return joined([as_arrays(task.observe(network, batch)) for batch in batches])
+
+
+def as_arrays(observed: dict[str, Tensor]) -> Observed:
+    """Copies as arrays: batches are overwritten."""
+    return {
+        name: (value.float() if value.dtype == torch.bfloat16 else value).cpu().numpy().copy()
+        for name, value in observed.items()
+    }
+
+
+def joined(parts: list[Observed]) -> Observed:
+    """Batches end to end."""
+    names = parts[0] if parts else ()
+    return {name: np.concatenate([part[name] for part in parts]) for name in names}

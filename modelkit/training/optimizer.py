@@ -81,14 +81,17 @@ class Stepper:
         }
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Take up `state` again."""
-        for name, parameter in self.parameters.items():
-            for key, value in tensors.items():
-                owner, _, slot = key.rpartition("/")
-                if owner == name:
-                    # the count of steps stays where the optimizer keeps it
-                    place = parameter.device if value.ndim or parameter.is_cuda else value.device
-                    self.optimizer.state[parameter][slot] = value.to(place)
+        """Take up `state` again; ValueError unless each weight has what another has."""
+        slots = {key.rpartition("/")[2] for key in tensors}
+        expected = {f"{name}/{slot}" for name in self.parameters for slot in slots}
+        if expected != tensors.keys():
+            raise ValueError(f"it lacks {min(expected ^ tensors.keys())}")
+        for key, value in tensors.items():
+            name, _, slot = key.rpartition("/")
+            parameter = self.parameters[name]
+            # the count of steps stays where the optimizer keeps it
+            place = parameter.device if value.ndim or parameter.is_cuda else value.device
+            self.optimizer.state[parameter][slot] = value.to(place)
 
 
 class Averages:

@@ -87,6 +87,8 @@ def joined(device: torch.device) -> Iterator[Ranks]:
         else:
             yield Ranks()
         return
+    if "RANK" not in os.environ:
+        raise InputError(f"WORLD_SIZE: found {ranks} without RANK; start with torchrun")
     rank = int(os.environ["RANK"])
     backend = "nccl" if device.type == "cuda" else "gloo"
     try:
@@ -107,5 +109,6 @@ def joined(device: torch.device) -> Iterator[Ranks]:
 
 def _is_of_another_rank(error: RuntimeError) -> bool:
     text = str(error).lower()
-    signs = ("gloo", "nccl", "connection", "timed out", "timeout", "socket", "store", "watchdog")
+    signs = ("gloo", "nccl", "connection reset", "connection closed", "connection refused",
+             "broken pipe", "tcpstore", "watchdog", "timed out")  # fmt: skip
     return isinstance(error, torch.distributed.DistError) or any(sign in text for sign in signs)

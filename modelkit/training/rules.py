@@ -88,7 +88,8 @@ class Rules:
 
     def _stops(self, options: TrainingOptions) -> str | None:
         rate = options.learning_rate * self.factor
-        if options.stop_below is not None and rate <= options.stop_below:
+        # 1e-3 that was divided by ten twice is a little more than 1e-5
+        if options.stop_below is not None and rate <= options.stop_below * (1 + 1e-9):
             return f"the learning rate is {rate:g}"
         waited = min(self.select.epochs_since, self.loss.epochs_since)
         if options.patience is not None and waited >= options.patience:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from kmerengine import schemas
+from kmerengine.datasets.folder import Dataset
 from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic, check_writable
 from modelkit.config import Config, parse_config
@@ -28,7 +29,8 @@ __all__ = ["Run"]
 ABOUT, CONFIG, LOG = "run.json", "config.json", "log.txt"
 METRICS, LINES = "metrics.parquet", "metrics.jsonl"
 BEST, BEST_LOSS, LAST = "best.safetensors", "best_loss.safetensors", "last.safetensors"
-NAMES = (ABOUT, CONFIG, LOG, METRICS, LINES, BEST, BEST_LOSS, LAST, "fold-*")
+UNFINISHED = ".*.tmp"  # a write that was killed
+NAMES = (ABOUT, CONFIG, LOG, METRICS, LINES, BEST, BEST_LOSS, LAST, UNFINISHED)
 MODEL = "model/"  # before the names of a network's tensors
 
 
@@ -79,6 +81,30 @@ class Run:
             run.save(BEST, {MODEL + name: t for name, t in model.state_dict().items()})
             run.write_about(status="imported")
         return cls.open(path)
+
+    def begin(self, *, force: bool = False) -> None:
+        """Make the folder; with `force` in place of a run that is there."""
+        check_writable(self.path, force=force, folder=NAMES)
+        self.path.mkdir(exist_ok=True)
+        for pattern in NAMES:
+            for old in self.path.glob(pattern):
+                old.unlink()
+        self.write_about(status="begun")
+
+    def tidy(self) -> None:
+        """Remove what a killed process was writing."""
+        for old in self.path.glob(UNFINISHED):
+            old.unlink(missing_ok=True)
+
+    def check_cuts(self, dataset: Dataset) -> None:
+        """InputError unless the data set's cuts lie where those lay that the model learnt."""
+        there = {"shift": dataset.shift, "off_by_two": dataset.off_by_two}
+        for name, value in there.items():
+            if self.about.get(name) != value:
+                raise InputError(
+                    f"{self.path}: learnt cuts with {name} {self.about.get(name)}, {dataset.path} "
+                    f"has {name} {value}; expected the same, make the data set anew"
+                )
 
     def network(self, device: str | torch.device = "cpu", weights: str = BEST) -> nn.Module:
         """The network with its best (or other) weights, ready to predict."""

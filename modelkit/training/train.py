@@ -24,7 +24,7 @@ from modelkit.registry import MODELS
 from modelkit.tasks.task import Task
 from modelkit.training.loop import Reporter, Row, Silent, Trainer
 from modelkit.training.ranks import Ranks, joined
-from modelkit.training.run import LAST, LOG, NAMES, Run
+from modelkit.training.run import ABOUT, LAST, LOG, NAMES, Run
 
 __all__ = ["train", "train_folds"]
 
@@ -72,107 +72,157 @@ def train(
         A config that does not fit the data, an output that exists, a loss that is no number,
         another rank that ended.
     """
-    output = Path(output)
+    output, place = Path(output), chosen_device(device)
     data = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
-    place = chosen_device(device)
+    if resume and force:
+        raise InputError("force: found with resume, expected one: go on with a run, or replace it")
+    if threads is not None and threads < 1:
+        raise InputError(f"threads: found {threads}, expected at least 1")
     with joined(place) as ranks:
         if resume:
             run = _reopened(output, config, data)
+            if threads is None and place.type == "cpu":
+                threads = run.about.get("threads")
+        elif config is not None:
+            check_writable(output, force=force, folder=NAMES)
+            run = Run(output, config.for_dataset(data), _about(data))
         else:
-            if config is None:
-                raise InputError("config: found none, expected one for a run that is not resumed")
-            run = _begun(output, config.for_dataset(data), data, ranks, force=force)
-        entry, config = MODELS[run.config.model], run.config
-        deterministic = config.training.deterministic
-        with _settings(place, threads, deterministic=deterministic):
-            task = entry.task(config, data)
-            seed = draw(config.training.seed, 0, Purpose.WEIGHTS, np.zeros(1, np.int64))
-            torch.manual_seed(int(seed[0]) >> 1)
-            network = _built(entry.model, config).to(place)
-            log = _Log(run.path / LOG, reporter or Silent(), first=ranks.first)
-            trainer = Trainer(config, network, task, run, ranks, place, log)
-            log.say(described(place, ranks.ranks))
-            n_weights = sum(p.numel() for p in network.parameters() if p.requires_grad)
-            log.say(_of_data(task, trainer, n_weights))
-            if resume and (run.path / LAST).exists():
-                trainer.resume()
-                log.say(f"goes on at epoch {trainer.epoch}, batch {trainer.batch}")
-            if ranks.first:
-                run.write_about(
-                    status="training",
-                    device=described(place, ranks.ranks),
-                    threads=torch.get_num_threads(),
-                    torch=torch.__version__,
-                    parameters=n_weights,
-                    tasks=list(task.names),
-                    skipped=task.skipped,
-                )
-            trainer.fit()
-            best = trainer.rules.select
-            log.say(f"best: {best.metric} {best.value} of epoch {best.epoch}")
-            if ranks.first:
-                run.write_about(
-                    status="finished",
-                    stopped=trainer.stopped or f"{config.training.epochs} epochs",
-                    best={"metric": best.metric, "value": best.value, "epoch": best.epoch},
-                )
-            ranks.wait()
+            raise InputError("config: found none, expected one for a run that is not resumed")
+        ranks.wait()  # nobody writes before all have looked
+        with (
+            _settings(place, threads, deterministic=run.config.training.deterministic),
+            _memory_is_an_input_error(),
+        ):
+            _train(run, data, place, ranks, reporter or Silent(), resume=resume, force=force)
+        ranks.wait()
     return Run.open(output)
 
 
+def _train(
+    run: Run,
+    data: Dataset,
+    place: torch.device,
+    ranks: Ranks,
+    reporter: Reporter,
+    *,
+    resume: bool,
+    force: bool,
+) -> None:
+    """Make network and trainer, then the folder, then train."""
+    config, entry = run.config, MODELS[run.config.model]
+    task = entry.task(config, data)
+    seed = draw(config.training.seed, 0, Purpose.WEIGHTS, np.zeros(1, np.int64))
+    torch.manual_seed(int(seed[0]) >> 1)
+    network = _built(entry.model, config).to(place)
+    log = _Log(run.path / LOG, reporter, first=ranks.first)
+    trainer = Trainer(config, network, task, run, ranks, place, log)
+    device = described(place, ranks.ranks)
+    if ranks.first:
+        if resume:
+            run.tidy()
+        else:
+            run.begin(force=force)
+    log.say(device)
+    if resume and run.about.get("device", device) != device:
+        log.say(f"warning: the run began on {run.about['device']}: its last bits may differ")
+    n_weights = sum(p.numel() for p in network.parameters() if p.requires_grad)
+    log.say(_of_data(task, trainer, n_weights))
+    if resume and (run.path / LAST).exists():
+        trainer.resume()
+        log.say(f"goes on at epoch {trainer.epoch}, batch {trainer.batch}")
+    if ranks.first:
+        run.write_about(
+            status="training",
+            device=device,
+            threads=torch.get_num_threads(),
+            torch=torch.__version__,
+            parameters=n_weights,
+            tasks=list(task.names),
+            skipped=task.skipped,
+        )
+    trainer.fit()
+    best = trainer.best
+    if best["metric"] is None:
+        log.say("no validation examples: the last weights are kept")
+    elif best["value"] is None:
+        log.say("no epoch was measured: the last weights are kept")
+    else:
+        log.say(f"best: {best['metric']} {best['value']:.6g} of epoch {best['epoch']}")
+    if ranks.first:
+        stopped = trainer.stopped or f"{config.training.epochs} epochs"
+        run.write_about(status="finished", stopped=stopped, best=best)
+
+
 def train_folds(
-    config: Config, dataset: Dataset | str | Path, output: str | Path, folds: int, **options: Any
+    config: Config,
+    dataset: Dataset | str | Path,
+    output: str | Path,
+    folds: int,
+    *,
+    device: str = "auto",
+    resume: bool = False,
+    force: bool = False,
+    **options: Any,
 ) -> list[Run]:
     """Train a model for each of `folds` folds of chromosomes, into ``output/fold-0`` and so on.
 
     Fold i tests, the next one validates, the others train; see `kmerengine.datasets.splits`. Other
-    arguments are those of `train`.
+    arguments are those of `train`; with `resume` folds that are done stay as they are.
     """
     output = Path(output)
+    data = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
+    if folds < 3:
+        raise InputError(f"folds: found {folds}, expected at least 3: test, validation, training")
+    if resume and force:
+        raise InputError("force: found with resume, expected one: go on with runs, or replace them")
+    configs = [config.changed({"data": {"split": f"fold={i}/{folds}"}}) for i in range(folds)]
+    for each in configs:  # all splits must be possible, before hours are spent on the first
+        MODELS[each.model].task(each.for_dataset(data), data)
+    check_writable(output, force=force or resume, folder=("fold-*",))
     runs = []
-    output.mkdir(exist_ok=True)
-    for fold in range(folds):
-        own = config.changed({"data": {"split": f"fold={fold}/{folds}"}})
-        here = output / f"fold-{fold}"
-        again = bool(options.get("resume")) and here.exists()
-        runs.append(train(own, dataset, here, **{**options, "resume": again}))
+    with joined(chosen_device(device)) as ranks:
+        if ranks.first:
+            output.mkdir(exist_ok=True)
+        ranks.wait()
+        for i, each in enumerate(configs):
+            here = output / f"fold-{i}"
+            begun = resume and (here / ABOUT).exists()
+            anew = not begun and (force or resume)
+            runs.append(
+                train(each, data, here, device=device, resume=begun, force=anew, **options)
+            )
     return runs
 
 
-def _begun(
-    output: Path, config: Config, data: Dataset, ranks: Ranks, *, force: bool
-) -> Run:
-    about = schemas.provenance("train", {"dataset": _digest(data)}, {})
-    about |= {
+def _about(data: Dataset) -> dict[str, Any]:
+    return schemas.provenance("train", {"dataset": _digest(data)}, {}) | {
         "dataset": _digest(data),
         "samples": list(data.samples),
         "shift": data.shift,
-        "off_by_two": bool(data.provenance.get("parameters", {}).get("off_by_two", False)),
+        "off_by_two": data.off_by_two,
         "begun": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    run = Run(output, config, about)
-    if ranks.first:
-        check_writable(output, force=force, folder=NAMES)
-        output.mkdir(exist_ok=True)
-        for name in NAMES:
-            (output / name).unlink(missing_ok=True)
-        run.write_about(status="begun")
-    ranks.wait()
-    return run
 
 
 def _reopened(output: Path, config: Config | None, data: Dataset) -> Run:
+    """The run to go on with; a config that is given may ask for more epochs, nothing else."""
     run = Run.open(output)
-    if run.about.get("dataset") != _digest(data):
+    trained_on = run.about.get("dataset")
+    if trained_on is None:
+        raise InputError(f"{output}: was not trained here, expected a run of modelkit train")
+    if trained_on != _digest(data):
         raise InputError(
-            f"{output}: was trained on {run.about.get('dataset', {}).get('name')}, not on "
-            f"{data.path} as it is; expected the same data to go on"
+            f"{output}: was trained on {trained_on.get('name')}, not on {data.path} as it is; "
+            "expected the same data to go on"
         )
-    if config is not None and config.for_dataset(data) != run.config:
-        raise InputError(
-            f"{output}: was begun with another config than is given; leave it out to go on, or "
-            "train anew with --force"
-        )
+    if config is not None:
+        more = run.config.changed({"training": {"epochs": config.training.epochs}})
+        if config.for_dataset(data) != more:
+            raise InputError(
+                f"{output}: was begun with another config than is given (only training.epochs may "
+                "change); leave it out to go on, or train anew with --force"
+            )
+        run.config = more
     return run
 
 
@@ -193,6 +243,20 @@ def _of_data(task: Task, trainer: Trainer, n_weights: int) -> str:
     counted = ", ".join(f"{n:,} {name}" for name, n in parts.items())
     steps = trainer.n_batches // trainer.options.accumulate
     return f"examples: {counted}; {steps:,} steps an epoch; {n_weights:,} weights"
+
+
+@contextmanager
+def _memory_is_an_input_error() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:  # OutOfMemoryError of a GPU is one
+        if "memory" not in str(error):
+            raise
+        reason = str(error).strip().partition("\n")[0]
+        raise InputError(
+            f"not enough memory: {reason[:200]}; lower training.batch_size, raise "
+            "training.accumulate, or choose a smaller network"
+        ) from error
 
 
 @contextmanager
