@@ -240,7 +240,7 @@ def summarise(case: Case, runs: Sequence[Run]) -> Row:
         "p80": round(p80, 4),
         "work": case.work,
         "unit": case.unit,
-        "work_per_second": round(case.work / p50),
+        "work_per_second": round(case.work / p50, 0 if case.work > 1000 * p50 else 2),
         "cpu_seconds": round(statistics.median(run.cpu_seconds for run in runs), 3),
         "peak_rss_bytes": max(run.peak_rss_bytes for run in runs),
         "output_bytes": round(statistics.median(run.output_bytes for run in runs)),

@@ -402,6 +402,7 @@ def run_kernels_everywhere(monkeypatch):
     monkeypatch.setattr(block, "dilated_conv", dilated_conv_triton)
     monkeypatch.setattr(block, "conv_with_sums", conv_with_sums_triton)
     monkeypatch.setattr(block, "norm_relu", norm_relu_triton)
+    monkeypatch.setattr(block.Block, "_normalise_cpu", block.Block._normalise_by_sums)
 
 
 # --- batch norm

