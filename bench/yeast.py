@@ -48,7 +48,7 @@ kmerengine dataset closed.bed --cuts all.parquet --genome $DATA/sacCer3.fa.gz --
     {SPLIT} -o closed
 
 modelkit train $HERE/yeast_bias.toml --data closed -o bias
-modelkit add-bias bias peaks -o peaks.biased
+modelkit add-bias bias --data peaks -o peaks.biased
 modelkit train $HERE/yeast.toml --data peaks.biased -o bpaitac
 
 python -m bench.yeast_mean peaks.biased peaks.mean

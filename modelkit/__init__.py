@@ -11,7 +11,7 @@ _MODULES = {
     "evaluate": "modelkit.inference.evaluate",
     "import_weights": "modelkit.weights.import_weights",
     "predict": "modelkit.inference.predict",
-    "read_config": "modelkit.config",
+    "read_config": "modelkit.config_files",
     "train": "modelkit.training.train",
     "train_folds": "modelkit.training.train",
 }

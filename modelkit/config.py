@@ -1,14 +1,11 @@
-"""Configs: frozen, typed, read from TOML or JSON and ``key=value``; what is not known is refused.
+"""Configs: frozen and typed; a key or value that is not known is refused.
 
 A config has four sections. `network` is what a model is built of, `objective` what is minimised and
 measured, `data` which examples there are and how they are changed, `training` how the weights move.
 """
 
 import difflib
-import json
-import tomllib
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
@@ -18,7 +15,7 @@ from kmerengine.errors import InputError
 if TYPE_CHECKING:
     from kmerengine.datasets.folder import Dataset
 
-__all__ = ["Config", "Section", "TrainingOptions", "parse_config", "read_config"]
+__all__ = ["Config", "Section", "TrainingOptions", "parse_config"]
 
 C = TypeVar("C", bound="Config")
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -148,57 +145,7 @@ class Config(Section):
 
     def changed(self, changes: Mapping[str, Any], where: str = "config") -> Self:
         """This config with other values: nested dicts, of which only what is named changes."""
-        return parse_config(type(self), _merged(self.model_dump(), changes), where)
-
-
-def read_config(
-    path: str | Path | None = None,
-    *,
-    model: str | None = None,
-    preset: str | None = None,
-    changes: Iterable[str] = (),
-) -> Config:
-    """The config of a file, or of a model's defaults; then of a preset; then with changes.
-
-    Parameters
-    ----------
-    path : path, optional
-        TOML or JSON with the key `model`, and `preset` if wanted, and the sections.
-    model : str, optional
-        Instead of `path`.
-    preset : str, optional
-        One of the model's; values of the file go before it.
-    changes : iterable of str
-        Such as ``network.blocks=4`` or ``training.learning_rate=1e-4``: keys of the config and
-        values as TOML writes them, text with or without quotation marks.
-
-    Raises
-    ------
-    InputError
-        A file that cannot be read, a key or value that is not known.
-    """
-    from modelkit.registry import MODELS
-
-    given = _read(Path(path)) if path is not None else {}
-    where = str(path) if path is not None else "config"
-    if path is not None and model is not None and given.get("model", model) != model:
-        raise InputError(f"{where}: is of model {given['model']!r}, found {model!r} beside it")
-    name = model if model is not None else given.get("model")
-    if name is None:
-        raise InputError(f"{where}: lacks a model, expected one of {', '.join(MODELS)}")
-    if not isinstance(name, str) or name not in MODELS:
-        raise InputError(f"{where}: model: found {name!r}{_nearest(str(name), MODELS)}")
-    kind = MODELS[name].config
-    chosen = preset if preset is not None else given.pop("preset", None)
-    given.pop("preset", None)
-    if chosen is not None and (not isinstance(chosen, str) or chosen not in kind.presets):
-        has = ", ".join(kind.presets) or "none"
-        raise InputError(f"{where}: preset: found {chosen!r}, expected one of {name}'s: {has}")
-    values = _merged({"model": name}, kind.presets[chosen] if chosen else {})
-    values = _merged(values, given)
-    for change in changes:
-        values = _merged(values, _assignment(change))
-    return parse_config(kind, values, where)
+        return parse_config(type(self), merged(self.model_dump(), changes), where)
 
 
 def parse_config(kind: type[C], values: Mapping[str, Any], where: str) -> C:
@@ -213,7 +160,7 @@ def parse_config(kind: type[C], values: Mapping[str, Any], where: str) -> C:
         if first["type"] == "extra_forbidden":
             known = _keys_beside(kind, first["loc"])
             last = str(first["loc"][-1])
-            raise InputError(f"{where}: {key}: unknown key{_nearest(last, known)}") from error
+            raise InputError(f"{where}: {key}: unknown key{nearest(last, known)}") from error
         if not key:  # of the config as a whole: a validator's own words
             raise InputError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from error
         found = first["input"]
@@ -221,43 +168,13 @@ def parse_config(kind: type[C], values: Mapping[str, Any], where: str) -> C:
         raise InputError(f"{where}: {key}: found {found!r}; {what}") from error
 
 
-def _merged(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+def merged(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested values, of which only what `more` names changes."""
     found = dict(base)
     for key, value in more.items():
         old = found.get(key)
         both = isinstance(old, Mapping) and isinstance(value, Mapping) and key != "groups"
-        found[key] = _merged(old, value) if both else value  # type: ignore[arg-type]
-    return found
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text("utf-8")
-        found = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}; check the path") from error
-    except ValueError as error:  # both parsers', and text that is not UTF-8
-        raise InputError(f"{path}: is neither TOML nor (.json) JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise InputError(f"{path}: found {type(found).__name__}, expected keys and sections")
-    return found
-
-
-def _assignment(change: str) -> dict[str, Any]:
-    """``a.b=value`` as nested dicts; a value that is not TOML is text."""
-    key, equals, text = change.partition("=")
-    if not equals or not all(key.strip().split(".")):
-        raise InputError(f"--set {change}: expected key=value, such as training.epochs=10")
-    if key.strip() in ("model", "preset"):
-        raise InputError(f"--set {change}: expected --{key.strip()}, which chooses it")
-    value: Any
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text.strip()
-    for part in reversed(key.strip().split(".")):
-        value = {part: value}
-    found: dict[str, Any] = value
+        found[key] = merged(old, value) if both else value  # type: ignore[arg-type]
     return found
 
 
@@ -272,7 +189,8 @@ def _keys_beside(kind: type[BaseModel], where: tuple[int | str, ...]) -> list[st
     return list(kind.model_fields)
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The end of a message about a name that is not known."""
     known = list(known)
     close = difflib.get_close_matches(name, known, 1, 0.4)
     return f", did you mean {close[0]}?" if close else f", expected one of {', '.join(known)}"

@@ -7,7 +7,7 @@ from torch import nn
 
 from modelkit.config import Config
 from modelkit.models.bpaitac import BpAITAC
-from modelkit.models.bpaitac_config import BiasConfig, BpAITACConfig
+from modelkit.recipes.bpaitac import BiasConfig, BpAITACConfig
 from modelkit.tasks.profile import ProfileTask
 from modelkit.tasks.task import Task
 

@@ -5,7 +5,7 @@ import torch
 
 import kmerengine
 from kmerengine.io.bigwig import write_bigwig
-from modelkit.config import read_config
+from modelkit.config_files import read_config
 from modelkit.data.loader import Batch
 from modelkit.models.bpaitac import ProfileOutput
 from modelkit.registry import MODELS

@@ -10,7 +10,7 @@ from kmerengine.datasets.folder import Dataset
 from kmerengine.datasets.with_bias import bias_span, with_bias
 from kmerengine.errors import InputError
 from modelkit.cli.add_bias import command
-from modelkit.config import read_config
+from modelkit.config_files import read_config
 from modelkit.data.loader import Loader
 from modelkit.inference.bias import add_bias
 from modelkit.models.bpaitac import BpAITAC
@@ -210,7 +210,7 @@ def test_blocks_that_are_no_bias_are_refused(files, tmp_path):
 def test_command(files, tmp_path):
     made = make(files, tmp_path / "d")
     run = impulse(tmp_path / "run")
-    arguments = [str(run.path), str(made.path), "-o", str(tmp_path / "e")]
+    arguments = [str(run.path), "--data", str(made.path), "-o", str(tmp_path / "e")]
     done = CliRunner().invoke(command, arguments)
     assert done.exit_code == 0
     assert "5 examples" in done.output

@@ -6,9 +6,9 @@ from torch import nn
 from torch.nn import functional
 
 from kmerengine.errors import InputError
-from modelkit.config import read_config
+from modelkit.config_files import read_config
 from modelkit.models.bpaitac import BpAITAC, NetworkOptions, in_bins
-from modelkit.models.bpaitac_config import BiasConfig, BpAITACConfig
+from modelkit.recipes.bpaitac import BiasConfig, BpAITACConfig
 from modelkit.registry import MODELS
 
 PAPER_SIZE = {"tasks": 90, "length": 998, "window": 250, "window_start": 375}

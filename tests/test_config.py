@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from kmerengine import InputError
-from modelkit.config import Config, read_config
+from modelkit.config import Config
+from modelkit.config_files import read_config
 from modelkit.registry import MODELS
 
 

@@ -17,7 +17,7 @@ from small_data import SMALL, WINDOW, make_data
 
 from kmerengine import Dataset, InputError
 from modelkit.cli import main
-from modelkit.config import read_config
+from modelkit.config_files import read_config
 from modelkit.inference.evaluate import evaluate
 from modelkit.registry import MODELS
 from modelkit.training.run import Run

@@ -20,12 +20,12 @@ from kmerengine.io.bigwig import write_bigwig
 from modelkit import metrics
 from modelkit.cli import main
 from modelkit.cli.predict import command
-from modelkit.config import read_config
+from modelkit.config_files import read_config
 from modelkit.inference.overlay import Overlay
 from modelkit.inference.predict import predict
 from modelkit.inference.predictions import Predictions
 from modelkit.models.bpaitac import BpAITAC
-from modelkit.models.bpaitac_config import BiasConfig, BpAITACConfig
+from modelkit.recipes.bpaitac import BiasConfig, BpAITACConfig
 from modelkit.tasks.profile import ProfileTask
 from modelkit.training.run import Run
 from modelkit.training.train import train

@@ -23,7 +23,7 @@ import kmerengine
 from kmerengine.datasets.from_arrays import dataset_from_arrays
 from kmerengine.errors import InputError
 from kmerengine.io.bigwig import write_bigwig
-from modelkit.config import read_config
+from modelkit.config_files import read_config
 from modelkit.registry import MODELS
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,10 +21,11 @@ from small_data import SMALL, make_data
 
 from kmerengine import Dataset, InputError
 from modelkit.cli import main
-from modelkit.config import Config, read_config
+from modelkit.config import Config
+from modelkit.config_files import read_config
 from modelkit.models.bpaitac import BpAITAC
 from modelkit.registry import MODELS
-from modelkit.training.checkpoint import read_checkpoint
+from modelkit.training.checkpoint import read_checkpoint, write_checkpoint
 from modelkit.training.run import Run
 from modelkit.training.train import train, train_folds
 
@@ -178,10 +180,92 @@ def test_averaged_weights_are_kept_where_they_are_asked_for(data: Dataset, tmp_p
             assert torch.equal(value, held[name]) == name.endswith(".conv.bias")
 
 
+def test_the_best_epoch_is_that_of_the_metric_that_selects(data: Dataset, tmp_path: Path) -> None:
+    """Of JSD the smallest value is best, of r the largest; the loss has a file of its own."""
+    for select, best in (("jsd", min), ("profile_pearson", max), ("loss", min)):
+        chosen = config(f"training.select={select}", "training.learning_rate=0.05")
+        run = train(chosen, data, tmp_path / select)
+        values = [row[f"validation_{select}"] for row in rows(run)]
+        assert run.about["best"]["epoch"] == values.index(best(values))
+        kept = read_checkpoint(run.path / "best.safetensors")[1]
+        assert kept["epoch"] == run.about["best"]["epoch"]
+        lowest = run.path / "best_loss.safetensors"
+        assert lowest.exists() == (select != "loss")
+        if select != "loss":
+            losses = [row["validation_loss"] for row in rows(run)]
+            assert read_checkpoint(lowest)[1]["epoch"] == losses.index(min(losses))
+
+
+def test_a_drop_reaches_the_optimizer_and_training_stops_early(
+    data: Dataset, tmp_path: Path
+) -> None:
+    """With a rate of nearly 0 nothing ever gets better."""
+    still = config(
+        "training.learning_rate=1e-30", "training.warm_up=0", "training.epochs=9",
+        "training.drop=plateau", "training.drop_epochs=2", "training.patience=3",
+        "network.block_norm=false", "network.total_head=global-pool",
+        "training.evaluate_first=false",
+    )  # fmt: skip
+    run = train(still, data, tmp_path / "run")
+    rates = [row["learning_rate"] for row in rows(run)]
+    assert rates == pytest.approx([1e-30, 1e-30, 1e-31, 1e-31], rel=1e-6, abs=0)
+    assert run.about["stopped"] == "3 epochs without a better loss"
+
+
+def test_to_replace_a_run_leaves_nothing_of_it(data: Dataset, tmp_path: Path) -> None:
+    train(config("training.select=jsd"), data, tmp_path / "run")
+    (tmp_path / "run" / ".last.safetensors.0a1b.tmp").touch()  # of a write that was killed
+    run = train(config("training.epochs=0"), data, tmp_path / "run", force=True)
+    assert not (run.path / "best_loss.safetensors").exists()
+    assert not list(run.path.glob(".*.tmp"))
+    assert rows(run)[-1]["epoch"] == 0
+
+
+def test_a_start_that_fails_leaves_the_old_run_alone(data: Dataset, tmp_path: Path) -> None:
+    old = train(config("training.epochs=0"), data, tmp_path / "run")
+    before = {path.name: path.read_bytes() for path in old.path.iterdir()}
+    for change in ("training.batch_size=4000", "network.pools=[9, 9, 9]", "training.select=x"):
+        with pytest.raises(InputError):
+            train(config(change), data, tmp_path / "run", force=True)
+        with pytest.raises(InputError):
+            train(config(change), data, tmp_path / "new")
+    assert {path.name: path.read_bytes() for path in old.path.iterdir()} == before
+    assert not (tmp_path / "new").exists()
+
+
+def test_more_epochs_of_a_run_are_those_of_a_longer_one(data: Dataset, tmp_path: Path) -> None:
+    train(config("training.epochs=1"), data, tmp_path / "run")
+    longer = train(config("training.epochs=3"), data, tmp_path / "run", resume=True)
+    whole = train(config("training.epochs=3"), data, tmp_path / "whole")
+    assert same(longer, whole)
+    assert rows(longer) == rows(whole)
+    again = train(None, data, tmp_path / "run", resume=True)  # of a run that is finished
+    assert same(again, whole)
+
+
+def test_minutes_between_checkpoints(
+    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = []
+    write = Run.save
+
+    def save(self: Run, name: str, *args: Any, **more: Any) -> None:
+        if name == "last.safetensors":
+            saved.append(more["state"]["batch"])
+        write(self, name, *args, **more)
+
+    monkeypatch.setattr(Run, "save", save)
+    train(config("training.epochs=1", "training.checkpoint_minutes=1e-9"), data, tmp_path / "run")
+    assert saved == [0, 1, 2, 3, 0]  # after epoch 0, every step but the last, and the epoch
+
+
 def test_without_validation_the_last_weights_are_kept(data: Dataset, tmp_path: Path) -> None:
     alone = make_data(tmp_path, split=[])
     run = train(config(), alone, tmp_path / "run")
     assert "validation_loss" not in rows(run)[-1]
+    assert run.about["best"]["epoch"] == 3
+    with pytest.raises(InputError, match=r"training\.select: found 'jsd'.*no validation"):
+        train(config("training.select=jsd"), alone, tmp_path / "other")
     for name, value in state(run, "best.safetensors").items():
         assert torch.equal(value, state(run)[name])
 
@@ -201,6 +285,47 @@ def test_folds_share_the_chromosomes_out(data: Dataset, tmp_path: Path) -> None:
         assert not set(task.rows("test")) & set(task.rows("train"))
     assert sorted(tested) == list(range(len(data)))
     assert len({rows(run)[-1]["train_loss"] for run in runs}) == 3
+
+
+def test_what_a_damaged_state_is_refused_for(data: Dataset, tmp_path: Path) -> None:
+    run = train(config("training.ema=0.9"), data, tmp_path / "run")
+    tensors, about = read_checkpoint(run.path / "last.safetensors")
+    about.pop("tensors_sha256")
+    for left_out in ("optimizer/stem.weight/exp_avg", "average/stem.weight", "sums"):
+        kept = {name: value for name, value in tensors.items() if name != left_out}
+        write_checkpoint(run.path / "last.safetensors", kept, about)
+        with pytest.raises(InputError, match="holds no state to go on from"):
+            train(None, data, run.path, resume=True)
+    write_checkpoint(run.path / "last.safetensors", tensors, {**about, "state": {}})
+    with pytest.raises(InputError, match="holds no state to go on from"):
+        train(None, data, run.path, resume=True)
+
+
+class TestFolds:
+    def test_all_are_checked_before_the_first(self, data: Dataset, tmp_path: Path) -> None:
+        for n in (0, 2, 4):  # there are three chromosomes
+            with pytest.raises(InputError, match=r"fold|split"):
+                train_folds(config(), data, tmp_path / "runs", n)
+        assert not (tmp_path / "runs").exists()
+
+    def test_a_folder_of_something_else(self, data: Dataset, run: Run, tmp_path: Path) -> None:
+        (tmp_path / "mine").mkdir()
+        (tmp_path / "mine" / "x.tex").touch()
+        (tmp_path / "file").touch()
+        for output in (tmp_path / "mine", run.path, tmp_path / "file"):
+            for force in (False, True):
+                with pytest.raises(InputError):
+                    train_folds(config(), data, output, 3, force=force)
+
+    def test_those_that_were_done_stay(self, data: Dataset, tmp_path: Path) -> None:
+        short = config("training.epochs=1")
+        runs = train_folds(short, data, tmp_path / "runs", 3)
+        shutil.rmtree(runs[2].path)
+        (runs[1].path / "run.json").unlink()  # killed as it began
+        begun = runs[0].about["begun"]
+        again = train_folds(short, data, tmp_path / "runs", 3, resume=True)
+        assert again[0].about["begun"] == begun
+        assert [same(a, b) for a, b in zip(again, runs, strict=True)] == [True] * 3
 
 
 class TestWhatIsRefused:
@@ -224,6 +349,18 @@ class TestWhatIsRefused:
         (tmp_path / "run" / "thesis.tex").touch()
         with pytest.raises(InputError, match=r"thesis\.tex"):
             train(config(), data, tmp_path / "run", force=True)
+
+    def test_what_contradicts_itself(self, data: Dataset, run: Run) -> None:
+        with pytest.raises(InputError, match="force: found with resume"):
+            train(None, data, run.path, resume=True, force=True)
+        with pytest.raises(InputError, match="threads: found 0"):
+            train(config(), data, run.path, threads=0, force=True)
+        with pytest.raises(InputError, match="config: found none"):
+            train(None, data, run.path, force=True)
+
+    def test_a_network_too_large_for_memory(self, data: Dataset, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="not enough memory"):
+            train(config("network.channels=30000000"), data, tmp_path / "run")
 
     def test_to_go_on_with_other_data(self, run: Run, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="was trained on d, not on"):
@@ -350,6 +487,14 @@ if os.environ["RANK"] == "1":
     optimizer.Stepper.step = step
 main()
 """
+
+
+def test_folds_on_two_ranks(data: Dataset, tmp_path: Path) -> None:
+    words = [*command(data, tmp_path / "runs"), "--folds", "3", "--set", "training.epochs=1"]
+    found = ranks(2, ["modelkit", *words])
+    assert found.returncode == 0, found.stderr
+    for i in range(3):
+        assert Run.open(tmp_path / "runs" / f"fold-{i}").about["status"] == "finished"
 
 
 def test_a_rank_that_dies_ends_the_run_with_a_line(data: Dataset, tmp_path: Path) -> None:

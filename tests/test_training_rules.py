@@ -49,6 +49,8 @@ def dropped(verdicts: list[Verdict]) -> list[int]:
         ([10, 8, 8.1, 8.2, 8.3, 8.4], [4]),  # three in a row, then counted anew
         ([10, 8, 8.1, 8.2, 8.3, 8.4, 8.5, 8.6], [4, 7]),
         ([10, 8, 8.1, 8.2, 8.2, 8.3, 8.4], []),  # the same is no rise
+        ([-10, -12, -11, -9.1], []),  # a Poisson loss may be below 0
+        ([-10, -12, -9.9], [2]),
     ],
 )
 def test_the_rate_drops_as_the_training_loss_rises(train: list[float], at: list[int]) -> None:

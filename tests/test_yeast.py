@@ -16,7 +16,7 @@ from bench.yeast_mean import add_mean_profile
 from bench.yeast_table import markdown
 from kmerengine.datasets.with_bias import with_bias
 from kmerengine.errors import InputError
-from modelkit.config import read_config
+from modelkit.config_files import read_config
 from modelkit.models.bpaitac import BpAITAC
 from modelkit.training.run import Run
 

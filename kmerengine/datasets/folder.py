@@ -195,7 +195,7 @@ class Dataset:
             return None
         first = self.spans["sequence"][0]
         beside = self.spans.get("bias") or self.spans.get("counts") or (first, first)
-        moved = 0 if self.provenance.get("parameters", {}).get("off_by_two") else beside[0] - first
+        moved = 0 if self.off_by_two else beside[0] - first
         return self.window[0] + moved, self.window[1] + moved
 
     def split(self, name: str) -> npt.NDArray[np.int64]:

@@ -11,7 +11,7 @@ from kmerengine.cli._options import PATH, force, quiet
 
 @click.command("add-bias")
 @click.argument("run", type=PATH)
-@click.argument("dataset", type=PATH)
+@click.option("--data", "dataset", type=PATH, required=True, help="From kmerengine dataset.")
 @click.option("-o", "--output", type=PATH, required=True, help="A folder.")
 @click.option(
     "--device",
@@ -23,7 +23,7 @@ from kmerengine.cli._options import PATH, force, quiet
 @force
 @quiet
 def command(run: Path, dataset: Path, output: Path, *, quiet: bool, **options: Any) -> None:
-    """Write DATASET with the logits of the bias model RUN as its bias."""
+    """Write a data set with the logits of the bias model RUN as its bias."""
     started = perf_counter()
     from modelkit.inference.bias import add_bias
 

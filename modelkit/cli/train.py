@@ -37,7 +37,7 @@ def command(
     """
     from kmerengine.errors import InputError
     from modelkit.cli._progress import reporter
-    from modelkit.config import read_config
+    from modelkit.config_files import read_config
     from modelkit.training.train import train, train_folds
 
     chosen = config is not None or model is not None

@@ -72,7 +72,7 @@ def add_bias(
     place = chosen_device(device)
     options = _options(run)
     check_writable(Path(output), force=force, folder=NAMES)
-    _check_cuts(run, dataset)
+    run.check_cuts(dataset)
     sequence, _ = dataset.stored("sequence")
     network = _widened(run, options, sequence.shape[1]).to(place)
     blocks = _logits(network, sequence, place)
@@ -93,22 +93,6 @@ def _options(run: Run) -> NetworkOptions:
                 "one with --model bpaitac-bias"
             )
     return network
-
-
-def _check_cuts(run: Run, dataset: Dataset) -> None:
-    """The cuts that the model learnt lie where those of the data set lie."""
-    there = {"shift": dataset.shift, "off_by_two": _is_off_by_two(dataset)}
-    for name, value in there.items():
-        found = run.about.get(name)
-        if found != value:
-            raise InputError(
-                f"{run.path}: learnt cuts with {name} {found}, {dataset.path} has {name} {value}; "
-                "expected the same: its bias would lie beside other bases"
-            )
-
-
-def _is_off_by_two(dataset: Dataset) -> bool:
-    return bool(dataset.provenance.get("parameters", {}).get("off_by_two", False))
 
 
 def _widened(run: Run, options: NetworkOptions, length: int) -> nn.Module:

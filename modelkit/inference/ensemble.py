@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from kmerengine.datasets.folder import Dataset
 from kmerengine.errors import InputError
 from modelkit.data.loader import Batch
-from modelkit.models.bpaitac import NetworkOptions, ProfileOutput
+from modelkit.inference.known import Known
+from modelkit.models.bpaitac import NetworkOptions
 from modelkit.registry import MODELS
 from modelkit.tasks.profile import ProfileTask
 from modelkit.training.run import Run
@@ -107,7 +108,7 @@ class Ensemble:
         strands = [batch, _reversed(batch)] if reverse_complement else [batch]
         for task, network in zip(self._predictors, self._networks, strict=True):
             for strand in strands:
-                known = _Known(network(strand.sequence))
+                known = Known(network(strand.sequence))
                 if known.output.totals is not None:
                     totals.append(known.output.totals.double())
                 for kind in kinds:
@@ -121,17 +122,6 @@ class Ensemble:
         return Expected(torch.stack(totals).mean(0) if totals else None, means)
 
 
-class _Known(nn.Module):
-    """A network whose output is known: with bias and without it is the same."""
-
-    def __init__(self, output: ProfileOutput) -> None:
-        super().__init__()
-        self.output = output
-
-    def forward(self, _: Tensor) -> ProfileOutput:
-        return self.output
-
-
 class _Member:
     """A run beside the data that it predicts."""
 
@@ -141,7 +131,7 @@ class _Member:
             known = ", ".join(name for name, each in MODELS.items() if each.task is ProfileTask)
             raise InputError(f"{run.path}: is of {run.config.model}, expected one of {known}")
         self.network = run.config.network
-        _check_cuts(run, dataset)
+        run.check_cuts(dataset)
         self.window = _window(run, self.network, dataset)
         options = run.config.data
         self.tasks = tuple(getattr(options, "groups", None) or run.about.get("tasks", ()))
@@ -157,23 +147,6 @@ class _Member:
         self.rows = self.task.rows(split)
         if not len(self.rows):
             raise InputError(f"{dataset.path}: has no example of {split!r}; choose another split")
-
-
-def _check_cuts(run: Run, dataset: Dataset) -> None:
-    """The cuts that a model learnt lie where those of the data lie."""
-    has_cuts = dataset.shift is not None
-    parameters = dataset.provenance.get("parameters", {})
-    there = {
-        "shift": dataset.shift if has_cuts else run.about.get("shift"),
-        "off_by_two": bool(parameters.get("off_by_two", False)),
-    }
-    for name, value in there.items():
-        found = run.about.get(name)
-        if found != value:
-            raise InputError(
-                f"{run.path}: learnt cuts with {name} {found}, {dataset.path} has {name} {value}; "
-                "expected the same, make the data set anew"
-            )
 
 
 def _window(run: Run, network: NetworkOptions, dataset: Dataset) -> tuple[int, int]:

@@ -20,10 +20,10 @@ from modelkit.inference.known import Known
 from modelkit.metrics import Interval, bootstrap
 from modelkit.models.bpaitac import ProfileOutput
 from modelkit.registry import MODELS
+from modelkit.tasks.observe import as_arrays, joined
 from modelkit.tasks.profile import ProfileTask
 from modelkit.tasks.task import Observed, Task
 from modelkit.training.checkpoint import as_json
-from modelkit.training.loop import as_arrays, joined
 from modelkit.training.run import Run
 
 __all__ = ["Evaluation", "evaluate"]
@@ -61,7 +61,7 @@ class Evaluation(NamedTuple):
 
     def lines(self) -> list[str]:
         """The metrics as a table for people; below it means over examples with their intervals."""
-        found = [f"{'':28}" + "".join(f"{name:>26}" for name in self.metrics)]
+        found = [f"{'':28}" + "".join(f"{name:>28}" for name in self.metrics)]
         for name in self.metrics[MODEL]:
             values = [metrics.get(name, np.nan) for metrics in self.metrics.values()]
             found.append(f"{name:<28}" + "".join(_cell(f"{v:.4f}", v) for v in values))
@@ -79,7 +79,7 @@ class Evaluation(NamedTuple):
 
 
 def _cell(text: str, value: float) -> str:
-    return f"{text if value == value else '-':>26}"
+    return f"{text if value == value else '-':>28}"
 
 
 def evaluate(

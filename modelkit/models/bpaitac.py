@@ -6,7 +6,7 @@
     totals   three times [max pool -> relu(norm(conv(x)))]; dense layer; relu
 
 Every convolution keeps the length of its input, with zeros beyond its ends. The paper's figure and
-its released code differ; see `modelkit.models.bpaitac_config` for its presets.
+its released code differ; see `modelkit.recipes.bpaitac` for its presets.
 
 B = regions, P = bp of sequence, C = channels, W = bp of the window, N = bins of it, T = tasks.
 """

@@ -24,7 +24,7 @@ from native_kernels.multinomial_nll import multinomial_nll
 
 if TYPE_CHECKING:
     from kmerengine.datasets.folder import Dataset
-    from modelkit.models.bpaitac_config import BiasConfig, BpAITACConfig
+    from modelkit.recipes.bpaitac import BiasConfig, BpAITACConfig
 
 __all__ = ["ObjectiveOptions", "Predicted", "ProfileTask"]
 

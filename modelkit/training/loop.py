@@ -18,14 +18,15 @@ from torch import Tensor, nn
 from kmerengine.errors import InputError
 from modelkit.config import Config
 from modelkit.data.draws import Purpose, draw
-from modelkit.tasks.task import Batches, Losses, Observed, Task
+from modelkit.tasks.observe import observe_all
+from modelkit.tasks.task import Batches, Losses, Task
 from modelkit.training.checkpoint import load_into, read_checkpoint
 from modelkit.training.optimizer import Averages, Stepper
 from modelkit.training.ranks import Ranks
 from modelkit.training.rules import Best, Rules
 from modelkit.training.run import BEST, BEST_LOSS, LAST, MODEL, Run
 
-__all__ = ["Reporter", "Trainer", "observe_all"]
+__all__ = ["Reporter", "Trainer"]
 
 AVERAGE, OPTIMIZER, SUMS = "average/", "optimizer/", "sums"
 STEPS_BETWEEN_QUESTIONS = 50  # whether it is time to save: asking costs ranks a wait
@@ -387,24 +388,3 @@ class Trainer:
             sums = sums.expand(self.ranks.ranks, -1)
         here = sums[self.ranks.rank]
         self.sums = {name: here[i].clone() for i, name in enumerate(names)}
-
-
-def observe_all(task: Task, network: nn.Module, batches: Iterator[Any]) -> Observed:
-    """What a task observes of each example of some batches; {} of none."""
-    network.eval()
-    with torch.inference_mode():
-        return joined([as_arrays(task.observe(network, batch)) for batch in batches])
-
-
-def as_arrays(observed: dict[str, Tensor]) -> Observed:
-    """Copies as arrays: batches are overwritten."""
-    return {
-        name: (value.float() if value.dtype == torch.bfloat16 else value).cpu().numpy().copy()
-        for name, value in observed.items()
-    }
-
-
-def joined(parts: list[Observed]) -> Observed:
-    """Batches end to end."""
-    names = parts[0] if parts else ()
-    return {name: np.concatenate([part[name] for part in parts]) for name in names}

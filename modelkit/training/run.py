@@ -22,6 +22,7 @@ from kmerengine.datasets.folder import Dataset
 from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic, check_writable
 from modelkit.config import Config, parse_config
+from modelkit.registry import MODELS
 from modelkit.training.checkpoint import as_json, load_into, read_checkpoint, write_checkpoint
 
 __all__ = ["Run"]
@@ -97,10 +98,12 @@ class Run:
             old.unlink(missing_ok=True)
 
     def check_cuts(self, dataset: Dataset) -> None:
-        """InputError unless the data set's cuts lie where those lay that the model learnt."""
+        """InputError unless the data set's cuts, if it has any, lie where those lay that the model
+        learnt.
+        """
         there = {"shift": dataset.shift, "off_by_two": dataset.off_by_two}
         for name, value in there.items():
-            if self.about.get(name) != value:
+            if self.about.get(name) != value and not (name == "shift" and value is None):
                 raise InputError(
                     f"{self.path}: learnt cuts with {name} {self.about.get(name)}, {dataset.path} "
                     f"has {name} {value}; expected the same, make the data set anew"
@@ -108,8 +111,6 @@ class Run:
 
     def network(self, device: str | torch.device = "cpu", weights: str = BEST) -> nn.Module:
         """The network with its best (or other) weights, ready to predict."""
-        from modelkit.registry import MODELS
-
         tensors, about = read_checkpoint(self.path / weights)
         config = as_config(about.get("config"), self.path / weights)
         model = MODELS[config.model].model(config.network)
@@ -144,8 +145,6 @@ class Run:
 
 def as_config(values: Any, where: Path) -> Config:
     """The config that a file carries."""
-    from modelkit.registry import MODELS
-
     if not isinstance(values, dict) or values.get("model") not in MODELS:
         raise InputError(f"{where}: holds no config of a known model; expected {', '.join(MODELS)}")
     return parse_config(MODELS[values["model"]].config, values, str(where))
