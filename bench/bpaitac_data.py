@@ -1,10 +1,11 @@
-"""Simulated ATAC-seq of several cell types, three times: what is in the profiles differs.
+"""Simulated ATAC-seq of several cell types, four times: what is in the profiles differs.
 
     A   Poisson cuts of the simulator's rates: dips at bound factors, as deep as they are active
-    B   the same totals spread by Tn5's preference and the shape of the peak alone, without dips
+    B   the same totals spread by Tn5's preference alone
     C   the counts of A with the positions of each region permuted, the same for all cell types
+    D   A without its dips: Tn5's preference and the shape of the peak around its pioneer
 
-Totals are the same numbers in all three. Genome, sites, rates and Tn5's preference are those of
+Totals are the same numbers in all. Genome, sites, rates and Tn5's preference are those of
 `kmerengine.simulate_atac`; cell types and strengths of peaks are drawn here, so that they come in
 lineages and that depth and spread are those of real data (`Facts`). The truth is in `truth.npz`.
 """
@@ -39,7 +40,7 @@ from kmerengine.simulators.sequences import LETTERS, wrapped
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-SETS = ("A", "B", "C")
+SETS = ("A", "B", "C", "D")
 ABOUT = "experiment.json"  # written last
 LOW = (WIDTH - CENTRE) // 2  # of the centre, bp from the start of the rates
 
@@ -103,11 +104,12 @@ class Counts(NamedTuple):
     A: Ints
     B: Ints
     C: Ints
+    D: Ints
     rates: Floats  # expected totals
 
 
 def make(folder: Path, experiment: Experiment, seed: int) -> None:
-    """Write the data sets A, B and C, and the truth, into a folder; nothing if they are there.
+    """Write the data sets A, B, C and D, and the truth, into a folder; nothing if they are there.
 
     A folder of another experiment or seed is replaced, with what was trained on it.
 
@@ -179,7 +181,7 @@ def draw(
     experiment: Experiment,
     rng: np.random.Generator,
 ) -> Counts:
-    """Totals of each peak and cell type, and how they lie in A, B and C."""
+    """Totals of each peak and cell type, and how they lie in A, B, C and D."""
     preference = [np.exp(each).astype(np.float32) for each in log_bias]
     n_peaks = sum(len(contig.summits) for contig in contigs)
     n_sites = [len(contig.sites.start) for contig in contigs]
@@ -199,9 +201,14 @@ def draw(
     shape = expected.shape
     totals = rng.poisson(expected * np.exp(rng.normal(0, experiment.noise, shape)))
     a = _spread(totals, bound, rng)
-    b = _spread(totals, free, rng)
+    by_bias = [
+        each[contig.summits[:, None] + np.arange(-CENTRE // 2, CENTRE // 2)].astype(np.float64)
+        for contig, each in zip(contigs, preference, strict=True)
+    ]
+    b = _spread(totals, np.broadcast_to(np.concatenate(by_bias)[:, None], bound.shape), rng)
     order = rng.permuted(np.tile(np.arange(CENTRE), (n_peaks, 1)), axis=1)
-    return Counts(a, b, np.take_along_axis(a, order[:, None], axis=2), expected)
+    c = np.take_along_axis(a, order[:, None], axis=2)
+    return Counts(a, b, c, _spread(totals, free, rng), expected)
 
 
 def _spread(totals: Ints, rates: Floats, rng: np.random.Generator) -> Ints:

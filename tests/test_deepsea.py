@@ -238,6 +238,8 @@ def test_arrays_that_do_not_fit(tmp_path):
     np.save(tmp_path / "flat.npy", np.zeros((3, 5)))
     with pytest.raises(InputError, match=r"expected \(n, bp, 4\)"):
         dataset_from_arrays({"test": tmp_path / "flat.npy"}, output=tmp_path / "e")
+    with pytest.raises(InputError, match="shift: found '4'"):
+        dataset_from_arrays(paths, output=tmp_path / "e", shift="4")
     assert not (tmp_path / "e").exists()
 
 
@@ -254,9 +256,13 @@ def test_immgen(data, tmp_path):
         totals=by_kind["total_counts"],
         samples=immgen / "cell_names.npy",
         window=(375, 625),
+        shift="+4/-4",
+        off_by_two=True,
         output=tmp_path / "d",
     )
     opened = Dataset.open(made.path)
+    assert (opened.shift, opened.off_by_two) == ("+4/-4", True)
+    assert opened.window_in_sequence == (375, 625)
     first = 0
     for split in ("validation", "test"):
         arrays = {kind: np.load(files[split]) for kind, files in by_kind.items()}

@@ -208,7 +208,7 @@ def test_a_drop_reaches_the_optimizer_and_training_stops_early(
     )  # fmt: skip
     run = train(still, data, tmp_path / "run")
     rates = [row["learning_rate"] for row in rows(run)]
-    assert rates == pytest.approx([1e-30, 1e-30, 1e-31, 1e-31], rel=1e-6, abs=0)
+    assert rates == pytest.approx([1e-30, 1e-30, 1e-30, 1e-31], rel=1e-6, abs=0)
     assert run.about["stopped"] == "3 epochs without a better loss"
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kmerengine import schemas
+from kmerengine.cut_sites.options import parse_shift
 from kmerengine.datasets.arrays import read_npy, tracks
 from kmerengine.datasets.dataset import NO_LABEL
 from kmerengine.datasets.folder import NAMES, Dataset, Span
@@ -106,6 +107,8 @@ def dataset_from_arrays(
     totals: Mapping[str, str | Path] | None = None,
     samples: str | Path | Sequence[str] | None = None,
     window: Span | None = None,
+    shift: str | None = None,
+    off_by_two: bool = False,
     alphabet: str = "ACGT",
     force: bool = False,
 ) -> Dataset:
@@ -125,6 +128,11 @@ def dataset_from_arrays(
         Names of the totals' columns; by default their numbers.
     window : (int, int), optional
         The centre that the totals are of, bp from the start of a sequence.
+    shift : str, optional
+        What was added to 5' bases before they were counted, such as "+4/-4"; by default not known,
+        and then not compared with what a model has learnt.
+    off_by_two : bool
+        The arrays have bpAI-TAC's correction by two.
     alphabet : str
         Order of the channels.
     force : bool
@@ -137,6 +145,8 @@ def dataset_from_arrays(
     """
     output, paths = Path(output), _by_split(sequences)
     check_writable(output, force=force, folder=NAMES)
+    if shift is not None:
+        parse_shift(shift)
     codes = [_codes(path, alphabet) for path in paths.values()]
     width = codes[0].shape[1]
     sizes = [len(each) for each in codes]
@@ -158,7 +168,8 @@ def dataset_from_arrays(
         for kind, files in given.items()
         for split, path in files.items()
     }
-    document = schemas.provenance("dataset_from_arrays", inputs, {"alphabet": alphabet})
+    parameters = {"alphabet": alphabet, "off_by_two": off_by_two}
+    document = schemas.provenance("dataset_from_arrays", inputs, parameters)
     document |= {"regions": sum(sizes), "skipped": {}}
     with atomic(output, force=force, folder=NAMES) as folder:
         arrays = {"sequence": _write_codes(folder, codes, width)}
@@ -170,7 +181,9 @@ def dataset_from_arrays(
                 )
             written = write_array(folder / "bias.arrow", values)
             arrays["bias"] = Stored(file=written, start=0, span=(0, width))
-        write_examples(folder, examples, arrays, document, margin=0, window=window)
+        write_examples(
+            folder, examples, arrays, document, margin=0, window=window, shift=shift
+        )
     return Dataset.open(output)
 
 
