@@ -215,3 +215,22 @@ class TestWhatIsRefused:
         other = make_data(tmp_path, split=["exclude=chr1"])
         with pytest.raises(InputError, match="is not of the regions"):
             evaluate(run, data, replicates=(other.path, data.path))
+
+
+def test_bias_models_on_each_others_held_out_data(tmp_path: Path) -> None:
+    """bpAI-TAC's Fig. S4: r and JSD of each model on the held-out regions of the other one."""
+    made, runs = [], []
+    for i in range(2):
+        (tmp_path / str(i)).mkdir()
+        made.append(make_data(tmp_path / str(i), seed=5 + i))
+        small = [each for each in SMALL if "pools" not in each]
+        config = read_config(model="bpaitac-bias", changes=[*small, "training.epochs=6"])
+        runs.append(train(config, made[i], tmp_path / f"run-{i}"))
+    for i in range(2):
+        found = evaluate(runs[i], made[1 - i])
+        assert found.n == len(made[1 - i].split("test"))
+        assert set(found.metrics) == {"model", "mean profile"}
+        # cuts prefer the same half of all regions
+        assert found.metrics["mean profile"]["profile_pearson"] > 0.3
+        assert 0 < found.metrics["model"]["jsd"] < 1
+        assert "predicted_total" not in found.examples["model"]
