@@ -16,15 +16,25 @@ def data() -> Path:
     return DATA
 
 
-def missing_device() -> str:
+def without_cupy() -> str:
     """Why CuPy cannot be used here; empty where it can."""
     try:
         import cupy
 
         cupy.cuda.runtime.getDeviceCount()
     except Exception as error:  # CuPy has its own errors for a missing driver or device
-        return f"no usable CUDA device ({type(error).__name__})"
+        return f"no usable CUDA device for CuPy ({type(error).__name__})"
     return ""
+
+
+def without_torch() -> str:
+    """Why PyTorch cannot use a GPU here; empty where it can."""
+    import torch
+
+    return "" if torch.cuda.is_available() else f"PyTorch {torch.__version__} sees no CUDA device"
+
+
+MISSING = {"cupy": without_cupy, "torch": without_torch}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -33,7 +43,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         slow = [item for item in items if "slow" in item.keywords]
         items[:] = [item for item in items if "slow" not in item.keywords]
         config.hook.pytest_deselected(items=slow)
-    on_gpu = [item for item in items if item.get_closest_marker("gpu")]
-    if on_gpu and (reason := missing_device()):
-        for item in on_gpu:
-            item.add_marker(pytest.mark.skip(reason=reason))
+    reasons: dict[str, str] = {}
+    for item in items:
+        marker = item.get_closest_marker("gpu")
+        if marker is None:
+            continue
+        library = marker.args[0] if marker.args else "torch"
+        if library not in reasons:
+            reasons[library] = MISSING[library]()
+        if reasons[library]:
+            item.add_marker(pytest.mark.skip(reason=reasons[library]))

@@ -47,7 +47,7 @@ def on_gpu(*args, **kwargs):
 
 
 FAST = {"compiled": cut_profile, "py_func": not_compiled, "arrays": arrays_on_numpy}
-CUPY = pytest.param(on_gpu, id="cupy", marks=pytest.mark.gpu)
+CUPY = pytest.param(on_gpu, id="cupy", marks=pytest.mark.gpu("cupy"))
 EVERY_FORM = pytest.mark.parametrize(
     "profile",
     [

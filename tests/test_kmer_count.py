@@ -75,7 +75,7 @@ def implementations(reference, count, arrays):
             pytest.param(count, id="numba"),
             pytest.param(not_compiled(count), id="py_func"),
             pytest.param(on_numpy(arrays), id="arrays on numpy"),
-            pytest.param(on_gpu(count), id="cupy", marks=pytest.mark.gpu),
+            pytest.param(on_gpu(count), id="cupy", marks=pytest.mark.gpu("cupy")),
         ],
     )
 

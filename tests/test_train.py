@@ -328,6 +328,27 @@ class TestFolds:
         assert [same(a, b) for a, b in zip(again, runs, strict=True)] == [True] * 3
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("change", ["training.amp=true", "training.amp=false"])
+def test_a_gpu_gives_the_same_bits_twice_and_after_a_resume(
+    data: Dataset, tmp_path: Path, change: str
+) -> None:
+    whole = train(config(change), data, tmp_path / "whole", device="cuda")
+    again = train(config(change), data, tmp_path / "again", device="cuda")
+    assert same(whole, again)
+    train(config(change, "training.epochs=1"), data, tmp_path / "short", device="cuda")
+    longer = train(config(change), data, tmp_path / "short", device="cuda", resume=True)
+    assert same(whole, longer)
+
+
+@pytest.mark.gpu
+def test_a_gpu_trains_as_the_cpu_does(run: Run, data: Dataset, tmp_path: Path) -> None:
+    found = train(config(), data, tmp_path / "run", device="cuda")
+    for a, b in zip(rows(run), rows(found), strict=True):
+        assert b["train_loss"] == pytest.approx(a["train_loss"], rel=1e-4)
+    assert found.about["device"].startswith("device: ")
+
+
 class TestWhatIsRefused:
     def test_a_loss_that_is_no_number(self, data: Dataset, tmp_path: Path) -> None:
         wild = config(
