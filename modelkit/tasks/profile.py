@@ -9,24 +9,22 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from kmerengine.errors import InputError
-from modelkit.config import Section
 from modelkit.data.loader import Batch, Loader
 from modelkit.data.options import DataOptions, groups_of, rows_of_splits
 from modelkit.metrics import cv_quartile, is_constant, pearson, spearman
 from modelkit.models.bpaitac import NetworkOptions, ProfileOutput, in_bins
 from modelkit.tasks import profile_losses
+from modelkit.tasks.profile_config import ObjectiveOptions, ProfileConfig
 from modelkit.tasks.task import Losses, Observed, Rows
 from native_kernels.multinomial_nll import multinomial_nll
 
 if TYPE_CHECKING:
     from kmerengine.datasets.folder import Dataset
-    from modelkit.recipes.bpaitac import BiasConfig, BpAITACConfig
 
-__all__ = ["ObjectiveOptions", "Predicted", "ProfileTask"]
+__all__ = ["Predicted", "ProfileTask"]
 
 BETTER: dict[str, Literal["max", "min"]] = {
     **dict.fromkeys(("loss", "cross_entropy", "jsd"), "min"),
@@ -37,27 +35,6 @@ BETTER: dict[str, Literal["max", "min"]] = {
     ),
 }  # fmt: skip
 ACROSS_TASKS = 8  # tasks at least, for a correlation across them to say anything
-
-
-class ObjectiveOptions(Section):
-    """What is minimised.
-
-    Attributes
-    ----------
-    loss : "cross-entropy", "mnll", "jsd", "poisson" or "mse"
-        Of the profile: cross entropy (each profile weighs the same), multinomial likelihood (by its
-        cuts), Jensen-Shannon divergence. "poisson" and "mse" are of the counts, total and profile
-        at once.
-    lambda_ : float
-        Weight of the profile's part, 0 to 1; 1 - lambda_ is that of the totals. At 0 this is
-        AI-TAC. "poisson" and "mse" have no parts.
-    use_bias : bool
-        Add the data set's bias track to the logits of all tasks.
-    """
-
-    loss: Literal["cross-entropy", "mnll", "jsd", "poisson", "mse"] = "cross-entropy"
-    lambda_: float = Field(default=0.5, ge=0, le=1)
-    use_bias: bool = True
 
 
 class Predicted(NamedTuple):
@@ -104,7 +81,7 @@ class ProfileTask:
         Rows of the data set that are left out, by reason.
     """
 
-    def __init__(self, config: "BpAITACConfig | BiasConfig", dataset: "Dataset") -> None:
+    def __init__(self, config: ProfileConfig, dataset: "Dataset") -> None:
         self.network: NetworkOptions = config.network
         self.objective: ObjectiveOptions = config.objective
         self.data: DataOptions = config.data
