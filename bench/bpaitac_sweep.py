@@ -104,10 +104,11 @@ def trainings(seeds: int, more_seeds: int, parts: Sequence[str] = PARTS) -> list
     """All of them, each once, by importance."""
     found: dict[Training, None] = {}
     if "sets" in parts:
-        for seed in range(FIRST_SEED, FIRST_SEED + seeds):
-            # at lambda 0 profiles do nothing, and totals are the same in all sets
-            found[Training(loss=WITHOUT[0], lambda_=WITHOUT[1], seed=seed)] = None
-            for loss, weight in BESIDE:
+        firsts = range(FIRST_SEED, FIRST_SEED + seeds)
+        for loss, weight in BESIDE:
+            for seed in firsts:
+                # at lambda 0 profiles do nothing, and totals are the same in all sets
+                found[Training(loss=WITHOUT[0], lambda_=WITHOUT[1], seed=seed)] = None
                 for data in SETS:
                     found[Training(data=data, loss=loss, lambda_=weight, seed=seed)] = None
     for seed in range(FIRST_SEED, FIRST_SEED + more_seeds):
