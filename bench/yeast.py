@@ -5,6 +5,7 @@ data are those of $KMERENGINE_DATA (by default ../shared/data), which are not in
 """
 
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -26,6 +27,7 @@ BEGIN, END = "<!-- yeast:begin -->", "<!-- yeast:end -->"
 PREFIX = "SRR1822137.rebuilt."  # of the names of the fragments, which are numbered from 1
 LENGTHS = {"short": "--max-length 99", "long": "--min-length 150"}  # bp
 HALVES = ("odd", "even", "first", "second")  # by number; at random
+SEEDS = (0, 1, 2, 3)
 SPLIT = "--split validation=chrXIII --split test=chrIV,chrXII"
 SIZES = "--width 512 --margin 32 --genome $DATA/sacCer3.fa.gz " + SPLIT
 
@@ -49,10 +51,16 @@ kmerengine dataset closed.bed --cuts all.parquet --genome $DATA/sacCer3.fa.gz --
 
 modelkit train $HERE/yeast_bias.toml --data closed -o bias
 modelkit add-bias bias --data peaks -o peaks.biased
-modelkit train $HERE/yeast.toml --data peaks.biased -o bpaitac
+for seed in {" ".join(map(str, SEEDS))}; do
+    modelkit train $HERE/yeast.toml --data peaks.biased --set training.seed=$seed \\
+        -o bpaitac.$seed || exit
+done
 
 python -m bench.yeast_mean peaks.biased peaks.mean
-modelkit train $HERE/yeast.toml --data peaks.mean -o bpaitac.mean
+for seed in {" ".join(map(str, SEEDS))}; do
+    modelkit train $HERE/yeast.toml --data peaks.mean --set training.seed=$seed \\
+        -o bpaitac.mean.$seed || exit
+done
 """.strip()
 
 HALF = """
@@ -65,7 +73,7 @@ kmerengine dataset peaks.narrowPeak --cuts {half}.parquet {sizes} -o {half}
 """.strip()
 
 EVALUATE = """
-modelkit evaluate bpaitac --data peaks.biased --replicates odd even -o evaluation
+modelkit evaluate bpaitac.0 --data peaks.biased --replicates odd even -o evaluation
 """.strip()
 
 
@@ -85,7 +93,7 @@ def main() -> None:
     from bench.yeast_measures import measure  # PyTorch: not before the commands are done
     from bench.yeast_table import markdown
 
-    measured = measure(WORK)
+    measured = measure(WORK, SEEDS)
     shared = {
         "op": "yeast",
         "run": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -94,9 +102,7 @@ def main() -> None:
         "machine": describe_machine(len(os.sched_getaffinity(0))),
         "seconds": round(time.perf_counter() - started, 1),
         "cpu_seconds": round(_cpu_seconds() - before, 1),
-        "training_seconds": {
-            line.split()[-1]: round(took, 1) for line, took in seconds if " train " in line
-        },
+        "training_seconds": round(sum(took for line, took in seconds if " train " in line), 1),
     }
     rows = [{**row, **shared} for row in measured]
     append_rows(RESULTS, rows)
@@ -123,7 +129,8 @@ def run_all(commands: str, work: Path, data: Path) -> list[tuple[str, float]]:
         "PYTHONPATH": str(ROOT),  # for bench
     }
     took = []
-    for line in commands.replace("\\\n", "").splitlines():
+    loops = re.sub("\n +(.*)\ndone", r" \1; done", commands.replace("\\\n", ""))  # in a line
+    for line in loops.splitlines():
         if not line.strip():
             continue
         line = " ".join(line.split(" " * 4))

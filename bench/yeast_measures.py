@@ -18,19 +18,20 @@ Array = npt.NDArray[Any]
 Row = dict[str, Any]
 
 BASELINE, ADDITIVE = "bias x mean profile", "21-bp bias x mean profile"
-MODELS = {  # runs, and the data whose bias track is added to their logits
+MODELS = {  # runs but for ".SEED", and the data whose bias track is added to their logits
     "bpAI-TAC": ("bpaitac", "peaks.biased"),
     "bpAI-TAC over bias x mean profile": ("bpaitac.mean", "peaks.mean"),
 }
 RIDGE = "ridge on GC and dinucleotides"
-PROFILES = ("mean profile", "bias", ADDITIVE, BASELINE, *MODELS)  # as the table has them
+PROFILES = ("mean profile", "bias", ADDITIVE, BASELINE)  # as the table has them
+ENSEMBLE = "ensemble"  # in place of a seed: the mean of the expected cuts of all seeds' runs
 HALVES = (("odd", "even"), ("first", "second"))
 BOTH, ALL = "both", "all"  # the tasks' cuts added up; cuts of all fragments
 REACH = 10  # bp on either side of a cut, of the additive bias
 ALPHAS = 10.0 ** np.arange(-4, 5)  # of the ridge
 
 
-def measure(work: Path) -> list[Row]:
+def measure(work: Path, seeds: Sequence[int]) -> list[Row]:
     """All numbers of the table, from the folders that the chain of commands wrote."""
     from modelkit.training.run import Run
 
@@ -38,17 +39,29 @@ def measure(work: Path) -> list[Row]:
     rows, train = data.split("test"), data.split("train")
     counts = window_counts(data)
     expected: dict[str, Array] = {}
-    about: dict[str, Row] = {}
+    of_seeds: dict[str, dict[int | str, Array]] = {name: {} for name in MODELS}
+    about: dict[tuple[str, int | str], Row] = {}
     for name, (run_name, data_name) in MODELS.items():
-        run = Run.open(work / run_name)
-        found = predictions(run, Dataset.open(work / data_name), rows, compare=not expected)
-        expected |= {key or name: values for key, values in found.items()}
-        about[name] = {"best_epoch": run.about["best"]["epoch"], "threads": run.about["threads"]}
+        for seed in seeds:
+            run = Run.open(work / f"{run_name}.{seed}")
+            found = predictions(run, Dataset.open(work / data_name), rows, compare=not expected)
+            of_seeds[name][seed] = found.pop("")
+            expected |= found
+            best, threads = run.about["best"]["epoch"], run.about["threads"]
+            about[name, seed] = {"best_epoch": best, "threads": threads}
+        of_seeds[name][ENSEMBLE] = np.mean([*of_seeds[name].values()], axis=0)
     additive = additive_logits(additive_weights(closed, closed.split("train")), data)
     expected[ADDITIVE] = times_mean(additive[rows], counts[train])
     observed = counts[rows]
 
     made = profile_rows({name: expected[name] for name in PROFILES}, observed, data.samples)
+    for name, each in of_seeds.items():
+        for which, values in each.items():
+            of_run = profile_rows({name: values}, observed, data.samples)
+            of_run += differences(name, values, expected[BASELINE], observed, data.samples)
+            of_run += total_rows({name: values.sum(-1)}, observed.sum(-1), data.samples)
+            more = {"seed": which, **about.get((name, which), {})}
+            made += [{**row, **more} for row in of_run]
     for pair in HALVES:
         halves = [window_counts(Dataset.open(work / half))[rows] for half in pair]
         made += profile_rows({" against ".join(pair): halves[0]}, halves[1], data.samples)
@@ -56,13 +69,10 @@ def measure(work: Path) -> list[Row]:
     for name, logits in ((ADDITIVE, additive), (BASELINE, window_of(data.bias, data))):
         one = {name: times_mean(logits[rows], whole[train])}
         made += profile_rows(one, whole[rows], (ALL,))
-    for name in MODELS:
-        made += differences(name, expected[name], expected[BASELINE], observed, data.samples)
-    totals = {name: expected[name].sum(-1) for name in MODELS}
-    totals[RIDGE] = ridge_totals(data, train, rows)
+    totals = {RIDGE: ridge_totals(data, train, rows)}
     made += total_rows(totals, observed.sum(-1), data.samples)
     sizes = {"peaks": len(rows), "train_peaks": len(train)}
-    return [{**row, **sizes, **about.get(row["predictor"], {})} for row in made]
+    return [{**row, **sizes} for row in made]
 
 
 def predictions(

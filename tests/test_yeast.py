@@ -179,9 +179,7 @@ def test_predictions_are_the_network_s_and_those_of_the_baselines(peaks, tmp_pat
     # but for the one cut that the baseline shares evenly
     assert np.allclose(found["mean profile"], plain, rtol=0.1, atol=0.5)
     assert np.allclose(found["mean profile"].sum(-1), counts.sum(-1).mean(0))
-    assert set(yeast_measures.PROFILES) - set(found) == {
-        yeast_measures.ADDITIVE, *yeast_measures.MODELS
-    }  # fmt: skip
+    assert set(yeast_measures.PROFILES) - set(found) == {yeast_measures.ADDITIVE}
     assert list(yeast_measures.predictions(run, biased, rows, compare=False)) == [""]
 
 
@@ -203,36 +201,48 @@ def test_halves_are_the_fragments_once_each(tmp_path):
 
 def table_rows():
     shared = {
-        "seconds": 600.0, "cpu_seconds": 1000.0, "training_seconds": {"bias": 30.0}, "peaks": 312,
+        "seconds": 600.0, "cpu_seconds": 1000.0, "training_seconds": 480.0, "peaks": 312,
         "train_peaks": 949, "commit": "0123456789abc", "dirty": False, "run": "2026-01-02T03:04",
-        "machine": {"cpu": "a CPU", "cores": 2},
+        "machine": {"cpu": "a CPU", "cores": 2}, "n": 312,
     }  # fmt: skip
     rows = []
-    for name in ("mean profile", *yeast_measures.MODELS):
-        for i, task in enumerate(("short", "long", "both")):
-            numbers = {"n": 312, "pearson": 0.5 + i / 100, "jsd": 0.4 + i / 100}
-            rows.append({"measure": "profile", "predictor": name, "task": task, **numbers})
+    for i, task in enumerate(("short", "long", "both")):
+        numbers = {"pearson": 0.5 + i / 100, "jsd": 0.4 + i / 100}
+        rows.append({"measure": "profile", "predictor": "mean profile", "task": task, **numbers})
     for name in (yeast_measures.ADDITIVE, yeast_measures.BASELINE):
         for task in ("short", "long", "both", "all"):
-            numbers = {"n": 312, "pearson": 0.576, "jsd": 0.37}
+            numbers = {"pearson": 0.576, "jsd": 0.37}
             rows.append({"measure": "profile", "predictor": name, "task": task, **numbers})
-    for name in yeast_measures.MODELS:
-        numbers = {"mean": -0.0123, "low": -0.02, "high": 0.001, "p": 0.00123, "n": 311}
-        row = {"measure": "difference of jsd", "predictor": name, "task": "short"}
-        rows.append({**row, **numbers})
-        for task in ("short", "long"):
-            row = {"measure": "totals", "predictor": name, "task": task, "n": 312}
-            rows.append({**row, "pearson": 0.25})
+    of_seeds = {0: -0.01, 1: -0.06, 2: 0.05, yeast_measures.ENSEMBLE: -0.03}
+    for seed, mean in of_seeds.items():
+        for task in ("short", "long", "both"):
+            row = {"predictor": "bpAI-TAC", "task": task, "seed": seed}
+            rows.append({**row, "measure": "profile", "pearson": 0.6 + mean, "jsd": 0.5 - mean})
+            numbers = {"mean": mean, "low": mean - 0.02, "high": mean + 0.02, "p": 0.00123}
+            rows.append({**row, "measure": "difference of jsd", **numbers})
+            if task != "both":
+                rows.append({**row, "measure": "totals", "pearson": 0.25 + mean})
+    for task in ("short", "long"):
+        row = {"measure": "totals", "predictor": yeast_measures.RIDGE, "task": task}
+        rows.append({**row, "pearson": 0.331})
     return [{**row, **shared} for row in rows]
 
 
 def test_the_table_shows_the_rows():
     text = markdown(table_rows())
     assert "| mean profile | 0.500, 0.400 | 0.510, 0.410 | 0.520, 0.420 |" in text
-    assert "| bpAI-TAC | short | -0.0123 (-0.0200 to +0.0010) | 0.0012 | 311 |" in text
-    assert "| bpAI-TAC | 0.250 | 0.250 |" in text
+    seeds = "0.593 (0.540 to 0.650), 0.507 (0.450 to 0.560)"
+    assert f"| bpAI-TAC, 3 seeds | {seeds} | {seeds} | {seeds} |" in text
+    ensemble = "0.570, 0.530"
+    assert f"| bpAI-TAC, ensemble | {ensemble} | {ensemble} | {ensemble} |" in text
+    middle = "-0.0100 (-0.0300 to +0.0100) | 0.0012 | 312 | 1 of 3 |"
+    assert f"| bpAI-TAC, seed 0 (median) | short | {middle}" in text
+    mean = "-0.0300 (-0.0500 to -0.0100)"
+    assert f"| bpAI-TAC, ensemble | long | {mean} | 0.0012 | 312 | 1 of 1 |" in text
+    assert "| bpAI-TAC, 3 seeds | 0.243 (0.190 to 0.300) | 0.243 (0.190 to 0.300) |" in text
+    assert f"| {yeast_measures.RIDGE} | 0.331 | 0.331 |" in text
     assert "whatever their length: 21-bp bias x mean profile r 0.576, JSD 0.370" in text
-    assert "10.0 minutes (16.7 of CPU time)" in text
+    assert "10.0 minutes (16.7 of CPU time), of which training 8.0." in text
     columns = {line.count("|") for line in text.splitlines() if line.startswith("| mean profile")}
     assert columns == {5}
 
@@ -255,6 +265,11 @@ def test_commands_run_in_their_folder_until_one_fails(tmp_path):
     assert not (tmp_path / "b").exists()
     took = yeast.run_all("true\ntrue x -o y", tmp_path, tmp_path)
     assert [line for line, _ in took] == ["true", "true x -o y"]
+    loop = "for i in 1 2 3; do\n    touch $i \\\n        && test $i != 2 || exit\ndone"
+    with pytest.raises(Exception, match="touch"):
+        yeast.run_all(loop, tmp_path, tmp_path)
+    assert (tmp_path / "2").exists()
+    assert not (tmp_path / "3").exists()
 
 
 def test_the_document_shows_the_commands_and_the_configs():
