@@ -67,7 +67,7 @@ def _read(path: Path) -> dict[str, Any]:
         found = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}; check the path") from error
-    except ValueError as error:  # both parsers', and text that is not UTF-8
+    except (ValueError, RecursionError) as error:  # both parsers', and text that is not UTF-8
         raise InputError(f"{path}: is neither TOML nor (.json) JSON: {error}") from error
     if not isinstance(found, dict):
         raise InputError(f"{path}: found {type(found).__name__}, expected keys and sections")

@@ -204,10 +204,22 @@ class TestWhatIsRefused:
         with pytest.raises(InputError, match=r"network\.tasks: found 2"):
             evaluate(run, make_data(tmp_path, n_samples=3))
 
-    def test_a_split_that_is_not_there(self, run: Run, tmp_path: Path) -> None:
-        alone = make_data(tmp_path, split=[])
+    def test_a_split_that_is_not_there(self, tmp_path: Path) -> None:
+        alone = make_data(tmp_path, split=["validation=chr2"])
+        config = read_config(model="bpaitac", changes=[*SMALL, "training.epochs=0"])
         with pytest.raises(InputError, match="no example of 'test'"):
-            evaluate(run, alone)
+            evaluate(train(config, alone, tmp_path / "run"), alone)
+
+    def test_regions_that_the_run_has_learnt_from(self, run: Run, tmp_path: Path) -> None:
+        other = make_data(tmp_path, split=["validation=chr2", "test=chr1"])
+        with pytest.raises(InputError, match="may know these regions"):
+            evaluate(run, other)
+        assert evaluate(run, other, split="all").n == len(other)
+
+    def test_replicates_of_another_shift(self, run: Run, data: Dataset, tmp_path: Path) -> None:
+        other = make_data(tmp_path, shift="+4/-5")
+        with pytest.raises(InputError, match="learnt cuts with shift"):
+            evaluate(run, data, replicates=(data.path, other.path))
 
     def test_replicates_of_other_regions(
         self, run: Run, data: Dataset, tmp_path: Path

@@ -107,8 +107,7 @@ def test_a_stepper_that_was_saved_goes_on_with_the_same_bits(
         stepper.step()
     other = copy.deepcopy(network)
     again = Stepper(other, options)
-    again.restore({name: value.clone() for name, value in stepper.state().items()})
-    again.step_number = 3
+    again.restore({name: value.clone() for name, value in stepper.state().items()}, 3)
     for model, each in ((network, stepper), (other, again)):
         for i in range(3, 6):
             loss_of(model, i).backward()

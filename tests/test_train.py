@@ -1,5 +1,6 @@
 """Training: what a run holds, what moves and what does not, and that its bits come again."""
 
+import itertools
 import json
 import os
 import random
@@ -169,6 +170,14 @@ def test_pieces_of_a_batch_are_the_batch(data: Dataset, tmp_path: Path) -> None:
     assert_close(whole, pieces)
 
 
+def test_totals_alone_need_no_bias(tmp_path: Path) -> None:
+    plain = make_data(tmp_path, bias=None)
+    totals = config("network.profile_head=false", "objective.lambda_=0", "training.epochs=1")
+    run = train(totals, plain, tmp_path / "run")
+    assert "validation_log_pearson_across_regions" in rows(run)[-1]
+    assert "validation_jsd" not in rows(run)[-1]
+
+
 def test_averaged_weights_are_kept_where_they_are_asked_for(data: Dataset, tmp_path: Path) -> None:
     run = train(config("training.ema=0.9"), data, tmp_path / "run")
     held = state(run)
@@ -224,7 +233,8 @@ def test_to_replace_a_run_leaves_nothing_of_it(data: Dataset, tmp_path: Path) ->
 def test_a_start_that_fails_leaves_the_old_run_alone(data: Dataset, tmp_path: Path) -> None:
     old = train(config("training.epochs=0"), data, tmp_path / "run")
     before = {path.name: path.read_bytes() for path in old.path.iterdir()}
-    for change in ("training.batch_size=4000", "network.pools=[9, 9, 9]", "training.select=x"):
+    for change in ("training.batch_size=4000", "network.pools=[9, 9, 9]", "training.select=x",
+                   "training.select=pearson_across_tasks"):  # fmt: skip
         with pytest.raises(InputError):
             train(config(change), data, tmp_path / "run", force=True)
         with pytest.raises(InputError):
@@ -254,9 +264,11 @@ def test_minutes_between_checkpoints(
             saved.append(more["state"]["batch"])
         write(self, name, *args, **more)
 
+    seconds = itertools.count()  # a clock that is looked at twice a step, once before
     monkeypatch.setattr(Run, "save", save)
-    train(config("training.epochs=1", "training.checkpoint_minutes=1e-9"), data, tmp_path / "run")
-    assert saved == [0, 1, 2, 3, 0]  # after epoch 0, every step but the last, and the epoch
+    monkeypatch.setattr("modelkit.training.loop.time.monotonic", lambda: float(next(seconds)))
+    train(config("training.epochs=1", "training.checkpoint_minutes=0.05"), data, tmp_path / "run")
+    assert saved == [0, 2, 0]  # after epoch 0, after 4 seconds, and after the epoch
 
 
 def test_without_validation_the_last_weights_are_kept(data: Dataset, tmp_path: Path) -> None:
@@ -291,14 +303,18 @@ def test_what_a_damaged_state_is_refused_for(data: Dataset, tmp_path: Path) -> N
     run = train(config("training.ema=0.9"), data, tmp_path / "run")
     tensors, about = read_checkpoint(run.path / "last.safetensors")
     about.pop("tensors_sha256")
-    for left_out in ("optimizer/stem.weight/exp_avg", "average/stem.weight", "sums"):
-        kept = {name: value for name, value in tensors.items() if name != left_out}
+    for left_out in ("optimizer/stem.weight/exp_avg", "exp_avg_sq", "optimizer/",
+                     "average/stem.weight", "sums"):  # fmt: skip
+        kept = {name: value for name, value in tensors.items() if left_out not in name}
         write_checkpoint(run.path / "last.safetensors", kept, about)
         with pytest.raises(InputError, match="holds no state to go on from"):
             train(None, data, run.path, resume=True)
-    write_checkpoint(run.path / "last.safetensors", tensors, {**about, "state": {}})
-    with pytest.raises(InputError, match="holds no state to go on from"):
-        train(None, data, run.path, resume=True)
+    state = about["state"]
+    changes = ({"epoch": "x"}, {"epoch": -5}, {"batch": 99}, {"history": "x"}, {"rules": {}})
+    for each in ({}, *({**state, **change} for change in changes)):
+        write_checkpoint(run.path / "last.safetensors", tensors, {**about, "state": each})
+        with pytest.raises(InputError, match="holds no state to go on from"):
+            train(None, data, run.path, resume=True)
 
 
 class TestFolds:
@@ -439,7 +455,10 @@ def environment() -> dict[str, str]:
 def test_a_run_killed_ten_times_ends_with_the_same_bits(data: Dataset, tmp_path: Path) -> None:
     """SIGKILL at random moments, checkpoints at every other step."""
     chance = random.Random(11)
-    often = ("training.checkpoint_steps=2", "training.epochs=12", "training.ema=0.99")
+    often = (
+        "training.checkpoint_steps=2", "training.epochs=12", "training.ema=0.99",
+        "training.learning_rate=0.03", "training.drop=plateau", "training.drop_epochs=1",
+    )  # fmt: skip
     start = [sys.executable, "-m", "modelkit", *command(data, tmp_path / "killed", *often)]
     go_on = [*start[:4], "--resume", *start[4:]]
     log = tmp_path / "killed" / "log.txt"
@@ -468,6 +487,8 @@ def test_a_run_killed_ten_times_ends_with_the_same_bits(data: Dataset, tmp_path:
     assert same(one, other)
     assert same(one, other, "best.safetensors")
     assert rows(one) == rows(other)
+    assert len({row["learning_rate"] for row in rows(one)[4:]}) > 1  # it dropped on the way
+    assert one.about["best"] == other.about["best"]
     assert one.about["status"] == "finished"
 
 

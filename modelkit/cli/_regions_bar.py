@@ -17,19 +17,22 @@ def regions_bar(doing: str, *, show: bool) -> Iterator[Callable[[int, int], None
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn as Remaining
 
-    started = perf_counter()
+    started, shown = perf_counter(), False
     rate = TextColumn("{task.fields[rate]:,.0f} regions/s")
     columns = (TextColumn(doing), BarColumn(), MofNCompleteColumn(), rate, Remaining())
     bar = Progress(*columns, console=Console(stderr=True), transient=True)
     task = bar.add_task("", rate=0.0)
 
     def update(done: int, of: int) -> None:
+        nonlocal shown
         elapsed = perf_counter() - started
-        if elapsed > APPEARS_AFTER:
+        if elapsed > APPEARS_AFTER and not shown:
             bar.start()
+            shown = True
         bar.update(task, completed=done, total=of, rate=done / elapsed)
 
     try:
         yield update
     finally:
-        bar.stop()
+        if shown:  # stopping one that never began prints an empty line
+            bar.stop()

@@ -110,7 +110,7 @@ class Ensemble:
             for strand in strands:
                 known = Known(network(strand.sequence))
                 if known.output.totals is not None:
-                    totals.append(known.output.totals.double())
+                    totals.append(known.output.totals.double().clamp(min=0))
                 for kind in kinds:
                     found = task.predict(known, strand, bias=kind == "with_bias")
                     assert found.profiles is not None  # or no kind would be wanted
@@ -132,6 +132,7 @@ class _Member:
             raise InputError(f"{run.path}: is of {run.config.model}, expected one of {known}")
         self.network = run.config.network
         run.check_cuts(dataset)
+        run.check_split(dataset, split)
         self.window = _window(run, self.network, dataset)
         options = run.config.data
         self.tasks = tuple(getattr(options, "groups", None) or run.about.get("tasks", ()))

@@ -133,6 +133,7 @@ def evaluate(
     if resamples < 1:
         raise InputError(f"resamples: found {resamples}, expected at least 1")
     task, place = _task(run, data), chosen_device(device)
+    run.check_split(data, split)
     rows = task.rows(split)
     if not len(rows):
         raise InputError(f"{data.path}: has no example of {split!r}; choose another split")
@@ -205,6 +206,7 @@ def _ceiling(
     halves = [Dataset.open(each) for each in replicates]
     columns = ["chrom", "start", "end"]
     for half in halves:
+        run.check_cuts(half)
         same = half.regions.select(columns).equals(data.regions.select(columns))
         if not same or half.window != data.window or half.samples != data.samples:
             raise InputError(

@@ -107,8 +107,9 @@ def predict(
     kinds = _kinds(models, data, bias=bias, bigwig=bigwig)
     files = _files(models.tasks, kinds)
     contigs = _contigs(genome) if bigwig else {}
-    parameters = data.provenance.get("parameters", {})
-    first = data.spans["sequence"][0] - (OFF_BY_TWO if parameters.get("off_by_two") else 0)
+    first = data.spans["sequence"][0]
+    if data.off_by_two and first:  # not of arrays, whose regions begin where their sequences do
+        first -= OFF_BY_TWO
     window = (first + models.window[0], first + models.window[1])
     regions = _regions(data, models.rows)
     places = _places(regions, window, contigs, Path(genome)) if genome and bigwig else None

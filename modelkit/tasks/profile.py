@@ -26,14 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Predicted", "ProfileTask"]
 
-BETTER: dict[str, Literal["max", "min"]] = {
-    **dict.fromkeys(("loss", "cross_entropy", "jsd"), "min"),
-    **dict.fromkeys(
-        ("profile_pearson", "pearson_across_tasks", "spearman_across_tasks",
-         "pearson_across_regions", "spearman_across_regions", "log_pearson_across_regions"),
-        "max",
-    ),
-}  # fmt: skip
 ACROSS_TASKS = 8  # tasks at least, for a correlation across them to say anything
 
 
@@ -43,7 +35,7 @@ class Predicted(NamedTuple):
     Attributes
     ----------
     totals : Tensor, shape (B, T)
-        Cuts in the window.
+        Cuts in the window, not below 0: a dense layer alone may say less.
     profiles : Tensor, shape (B, T, W)
         Probabilities of each bp of the window; a bin's is shared among its bp, and 0 beyond the
         last bin.
@@ -90,11 +82,24 @@ class ProfileTask:
         self.names = self.groups.names
         across = len(self.names) >= ACROSS_TASKS and self.network.total_head != "none"
         self.select = "pearson_across_tasks" if across else "loss"
-        self.better = BETTER
+        self.better = self._better()
         self._rows, self.skipped = rows_of_splits(dataset, self.data)
         self._leave_out_few_cuts()
         self._rest = (self.network.window or 0) % self.network.bin_size  # bp in no bin
         self._members: dict[torch.device, list[Tensor]] = {}
+
+    def _better(self) -> dict[str, Literal["max", "min"]]:
+        """Of the metrics that this network has on these data."""
+        found: dict[str, Literal["max", "min"]] = {"loss": "min"}
+        if self.network.profile_head and "counts" in self.dataset.spans:
+            found |= {"cross_entropy": "min", "jsd": "min", "profile_pearson": "max"}
+        if self.network.total_head != "none":
+            names = ["pearson_across_regions", "spearman_across_regions"]
+            names.append("log_pearson_across_regions")
+            if len(self.names) >= ACROSS_TASKS:
+                names += ["pearson_across_tasks", "spearman_across_tasks"]
+            found |= dict.fromkeys(names, "max")
+        return found
 
     def rows(self, split: str) -> Rows:
         """Examples of a split that can be used, ascending."""
@@ -239,8 +244,9 @@ class ProfileTask:
     def predict(self, model: nn.Module, batch: Batch, *, bias: bool = True) -> Predicted:
         """Predictions for each bp, with the data set's bias or (False) without any."""
         output: ProfileOutput = model(batch.sequence)
+        totals = None if output.totals is None else output.totals.clamp(min=0)
         if output.logits is None:
-            return Predicted(output.totals, None)
+            return Predicted(totals, None)
         logits = _biased(output.logits, self.bias(batch) if bias else None)
         profiles = logits.to(torch.promote_types(logits.dtype, torch.float32)).softmax(-1)
         size = self.network.bin_size
@@ -249,11 +255,11 @@ class ProfileTask:
             assert self.network.window is not None  # for_dataset has filled it in
             rest = self.network.window - profiles.shape[-1]
             profiles = nn.functional.pad(profiles, (0, rest))
-        return Predicted(output.totals, profiles)
+        return Predicted(totals, profiles)
 
     def bias(self, batch: Batch) -> Tensor | None:
         """Logits of the bias, in bins, shape (B, N); None if the objective is without."""
-        if not self.objective.use_bias:
+        if not (self.objective.use_bias and self.network.profile_head):
             return None
         assert batch.bias is not None  # for_dataset saw that the data set has it
         return in_bins(batch.bias, self.network.bin_size)

@@ -365,17 +365,18 @@ class Trainer:
             state = about["state"]
             held = {n.removeprefix(OPTIMIZER): t for n, t in tensors.items()
                     if n.startswith(OPTIMIZER)}  # fmt: skip
-            self.stepper.restore(held)
+            self.stepper.restore(held, int(state["step"]))
             if self.averages is not None:
                 for name, weight in self.averages.weights.items():
                     weight.copy_(tensors[AVERAGE + name])
-            self.epoch, self.batch = state["epoch"], state["batch"]
-            self.stepper.step_number = state["step"]
+            self.epoch, self.batch = int(state["epoch"]), int(state["batch"])
+            if self.epoch < 0 or not 0 <= self.batch < max(self.n_batches, 1):
+                raise ValueError(f"epoch {self.epoch}, batch {self.batch}")
             self.rules = Rules.restored(state["rules"])
-            self.history, self.seconds = state["history"], state["seconds"]
+            self.history, self.seconds = list(map(dict, state["history"])), state["seconds"]
             self.stopped = state["stopped"]
             self._take_sums(tensors[SUMS].to(self.device), state["sums"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise InputError(
                 f"{path}: holds no state to go on from ({error}); train anew with --force"
             ) from error

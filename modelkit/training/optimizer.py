@@ -80,15 +80,22 @@ class Stepper:
             if isinstance(value, Tensor)
         }
 
-    def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Take up `state` again; ValueError unless each weight has what another has."""
-        slots = {key.rpartition("/")[2] for key in tensors}
+    def restore(self, tensors: dict[str, Tensor], steps: int) -> None:
+        """Take up `state` after so many steps again; ValueError if it is not whole."""
+        slots = ("step", "exp_avg", "exp_avg_sq")
+        if self.options.optimizer == "sgd":
+            slots = ("momentum_buffer",) if self.options.momentum else ()  # type: ignore[assignment]
+        if not steps:
+            slots = ()  # type: ignore[assignment]
+        self.step_number = steps
         expected = {f"{name}/{slot}" for name in self.parameters for slot in slots}
         if expected != tensors.keys():
             raise ValueError(f"it lacks {min(expected ^ tensors.keys())}")
         for key, value in tensors.items():
             name, _, slot = key.rpartition("/")
             parameter = self.parameters[name]
+            if value.shape not in (parameter.shape, torch.Size([])):
+                raise ValueError(f"{key} is {tuple(value.shape)}")
             # the count of steps stays where the optimizer keeps it
             place = parameter.device if value.ndim or parameter.is_cuda else value.device
             self.optimizer.state[parameter][slot] = value.to(place)

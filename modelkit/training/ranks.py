@@ -80,16 +80,18 @@ def joined(device: torch.device) -> Iterator[Ranks]:
     InputError
         Another process has ended or does not answer.
     """
-    ranks = int(os.environ.get("WORLD_SIZE", "1"))
+    ranks = _number("WORLD_SIZE", 1)
     if ranks == 1 or torch.distributed.is_initialized():
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             yield Ranks(torch.distributed.get_rank(), torch.distributed.get_world_size())
         else:
             yield Ranks()
         return
-    if "RANK" not in os.environ:
-        raise InputError(f"WORLD_SIZE: found {ranks} without RANK; start with torchrun")
-    rank = int(os.environ["RANK"])
+    rank = _number("RANK", -1)
+    if not 0 <= rank < ranks or "MASTER_ADDR" not in os.environ:
+        raise InputError(
+            f"WORLD_SIZE: found {ranks}, but no RANK below it and MASTER_ADDR; start with torchrun"
+        )
     backend = "nccl" if device.type == "cuda" else "gloo"
     try:
         torch.distributed.init_process_group(backend, timeout=TIMEOUT)
@@ -105,6 +107,17 @@ def joined(device: torch.device) -> Iterator[Ranks]:
     finally:
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
+
+
+def _number(name: str, default: int) -> int:
+    """An environment variable of torchrun."""
+    text = os.environ.get(name, str(default))
+    try:
+        return int(text)
+    except ValueError as error:
+        raise InputError(
+            f"{name}: found {text!r}, expected a number; start with torchrun"
+        ) from error
 
 
 def _is_of_another_rank(error: RuntimeError) -> bool:

@@ -9,6 +9,8 @@
     log.txt              what happened when
 """
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +111,19 @@ class Run:
                     f"has {name} {value}; expected the same, make the data set anew"
                 )
 
+    def check_split(self, dataset: Dataset, split: str) -> None:
+        """InputError if a split of these data may hold what the model has learnt from."""
+        if split == "all" or self.config.data.split is not None:  # type: ignore[attr-defined]
+            return
+        if self.about.get("dataset") not in (None, digest_of(dataset)) and (
+            self.about.get("split") != split_of(dataset)
+        ):
+            raise InputError(
+                f"{dataset.path}: its split is {split_of(dataset)}, {self.path} learnt by "
+                f"{self.about.get('split')}, so that it may know these regions; expected the same "
+                "rule, or --split all"
+            )
+
     def network(self, device: str | torch.device = "cpu", weights: str = BEST) -> nn.Module:
         """The network with its best (or other) weights, ready to predict."""
         tensors, about = read_checkpoint(self.path / weights)
@@ -141,6 +156,18 @@ class Run:
         about = {key: self.about.get(key) for key in ("shift", "off_by_two", "tasks")}
         document = {**about, **more, "config": self.config.model_dump(mode="json")}
         write_checkpoint(self.path / name, tensors, document)
+
+
+def digest_of(dataset: Dataset) -> dict[str, Any]:
+    """Name and digest of a data set's document."""
+    text = json.dumps(dataset.provenance, sort_keys=True)
+    return {"name": dataset.path.name, "sha256": hashlib.sha256(text.encode()).hexdigest()}
+
+
+def split_of(dataset: Dataset) -> list[Any]:
+    """The rule that split a data set, and its seed."""
+    parameters = dataset.provenance.get("parameters", {})
+    return [parameters.get("split"), parameters.get("seed")]
 
 
 def as_config(values: Any, where: Path) -> Config:

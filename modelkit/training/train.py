@@ -1,7 +1,5 @@
 """Train a model on a data set."""
 
-import hashlib
-import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,7 +22,7 @@ from modelkit.registry import MODELS
 from modelkit.tasks.task import Task
 from modelkit.training.loop import Reporter, Row, Silent, Trainer
 from modelkit.training.ranks import Ranks, joined
-from modelkit.training.run import ABOUT, LAST, LOG, NAMES, Run
+from modelkit.training.run import ABOUT, LAST, LOG, NAMES, Run, digest_of, split_of
 
 __all__ = ["train", "train_folds"]
 
@@ -195,11 +193,12 @@ def train_folds(
 
 
 def _about(data: Dataset) -> dict[str, Any]:
-    return schemas.provenance("train", {"dataset": _digest(data)}, {}) | {
-        "dataset": _digest(data),
+    return schemas.provenance("train", {"dataset": digest_of(data)}, {}) | {
+        "dataset": digest_of(data),
         "samples": list(data.samples),
         "shift": data.shift,
         "off_by_two": data.off_by_two,
+        "split": split_of(data),
         "begun": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
@@ -210,7 +209,7 @@ def _reopened(output: Path, config: Config | None, data: Dataset) -> Run:
     trained_on = run.about.get("dataset")
     if trained_on is None:
         raise InputError(f"{output}: was not trained here, expected a run of modelkit train")
-    if trained_on != _digest(data):
+    if trained_on != digest_of(data):
         raise InputError(
             f"{output}: was trained on {trained_on.get('name')}, not on {data.path} as it is; "
             "expected the same data to go on"
@@ -231,11 +230,6 @@ def _built(model: Callable[[Any], nn.Module], config: Config) -> nn.Module:
         return model(config.network)
     except ValueError as error:  # sizes that cannot be, such as pools of a short sequence
         raise InputError(f"network: {error}") from error
-
-
-def _digest(data: Dataset) -> dict[str, Any]:
-    text = json.dumps(data.provenance, sort_keys=True)
-    return {"name": data.path.name, "sha256": hashlib.sha256(text.encode()).hexdigest()}
 
 
 def _of_data(task: Task, trainer: Trainer, n_weights: int) -> str:

@@ -138,9 +138,7 @@ class Block(nn.Module):
         )
         n = torch.full((1,), z.shape[0] * z.shape[1], dtype=torch.float64, device=z.device)
         if self.group is not None:
-            from torch.distributed.nn.functional import all_reduce
-
-            everywhere = all_reduce(torch.cat([n, sums.flatten()]), group=self.group)
+            everywhere = _SumOverProcesses.apply(torch.cat([n, sums.flatten()]), self.group)
             n, sums = everywhere[:1].detach(), everywhere[1:].view(2, -1)
         n = n.clamp(min=1)
         # so the gradient of the bias is 0: exactly, not what rounding leaves, which Adam would
@@ -182,6 +180,23 @@ class Block(nn.Module):
         """The positions of `x` that are added, if any are."""
         middle = (x.shape[1] - z.shape[1]) // 2
         return x[:, middle : middle + z.shape[1]] if self.residual else None
+
+
+class _SumOverProcesses(torch.autograd.Function):
+    """The sum over all processes; so is its gradient, since each of them uses the sum."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, group: Any) -> Tensor:
+        ctx.group = group
+        values = values.clone()
+        torch.distributed.all_reduce(values, group=group)
+        return values
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        gradient = gradients[0].clone()
+        torch.distributed.all_reduce(gradient, group=ctx.group)
+        return gradient, None
 
 
 def folded(weight: Tensor, bias: Tensor | None, norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
