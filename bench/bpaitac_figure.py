@@ -28,7 +28,6 @@ BEGIN, END = "<!-- sweep:begin -->", "<!-- sweep:end -->"
 Rows = Mapping[Training, Row]
 Group = tuple[str, Callable[[int], Training]]  # label, and its training of a seed
 
-SHORT = {"cross-entropy": "CE", "mnll": "MNLL"}
 TRUTHS = (("rate", "expected totals"), ("counts", "counts"))
 
 
@@ -116,8 +115,10 @@ def _sets_table(rows: Rows) -> str:
                 mean, low, high = interval(found)
                 share = f"{mean / of_a.mean():.2f}" if len(of_a) and of_a.mean() > 0 else "-"
                 around = f" ({low:+.3f} to {high:+.3f})" if len(found) > 1 else ""
-                more = _shown(scores(rows, _on(data, beside), column))
-                less = _shown(scores(rows, _on("A", WITHOUT), column))
+                both = [scores(rows, _on(data, beside), column),
+                        scores(rows, _on("A", WITHOUT), column)]  # fmt: skip
+                seeds = both[0].keys() & both[1].keys()
+                more, less = (_shown({seed: each[seed] for seed in seeds}) for each in both)
                 lines.append(
                     f"| {beside[0]} | {data} | {what} | {more} | {less} | {mean:+.3f}{around} "
                     f"| {share} | {len(found)} |"
@@ -186,24 +187,24 @@ def draw(rows: Rows, path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 6.4), layout="constrained")
+    panels = [(f"by {title}", groups, of) for title, groups, of in _panels()]
+    for beside in BESIDE:
+        groups = [("lambda 0", _on("A", WITHOUT))]
+        groups += [(data, _on(data, beside)) for data in SETS]
+        panels.insert(0, (f"{beside[0]}, lambda {beside[1]:g}, by data set", groups, ""))
+    panels = [panel for panel in panels if len(_shared(rows, panel[1])) > 1]
+    n_columns = min(2, len(panels))
+    n_rows = -(-len(panels) // max(n_columns, 1))
+    figure = Figure(figsize=(5.5 * max(n_columns, 1), 3.4 * max(n_rows, 1)), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(2, 2)
-    titles = ("a  losses", "c  weight of the profile, lambda", "b  lineages")
-    places = (axes[0, 0], axes[1, 0], axes[0, 1])
-    for place, title, (_, groups, of) in zip(places, titles, _panels(), strict=True):
-        _points(place, rows, groups, of, _shared(rows, groups))
-        place.set_title(title, loc="left")
-    sets: list[Group] = [("lambda\n0", _on("A", WITHOUT))]
-    sets += [
-        (f"{data}\n{SHORT[beside[0]]}", _on(data, beside)) for beside in BESIDE for data in SETS
-    ]
-    _points(axes[1, 1], rows, sets, "", _shared(rows, sets))
-    axes[1, 1].set_title("d  data sets A to D, lambda 0.5", loc="left")
-    for place in axes[:, 0]:
-        place.set_ylabel("Pearson r across cell types")
-    axes[0, 1].set_ylabel("Pearson r across lineages")
-    axes[1, 1].legend(frameon=False, fontsize=8)
+    for number, (title, groups, of) in enumerate(panels):
+        place = figure.add_subplot(n_rows, n_columns, number + 1)
+        seeds = _shared(rows, groups)
+        _points(place, rows, groups, of, seeds)
+        place.set_title(f"{title} ({len(seeds)} seeds)", loc="left", fontsize=10)
+        place.set_ylabel(f"Pearson r across {'lineages' if of else 'cell types'}")
+        place.set_ylim(0, 1)
+        place.legend(frameon=False, fontsize=8)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150, metadata={"Software": None})
 

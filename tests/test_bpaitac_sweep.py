@@ -254,7 +254,7 @@ def test_gains_are_of_pairs() -> None:
     assert bpaitac_figure.gains(rows, "A", "rate", beside) == pytest.approx([0.2, 0.1])
     assert bpaitac_figure.gains(rows, "C", "rate", beside).shape == (0,)
     text = bpaitac_figure.tables(rows)
-    assert "| cross-entropy | A | expected totals | 0.300 ± 0.000 | 0.333 ± 0.321 | +0.150" in text
+    assert "| cross-entropy | A | expected totals | 0.300 ± 0.000 | 0.150 ± 0.071 | +0.150" in text
     assert "| +0.050 (+0.050 to +0.050) | 0.33 | 2 |" in text
     assert bpaitac_figure.interval(np.array([0.1, 0.2])) == pytest.approx(
         (0.15, 0.15 - 12.7062 * 0.05, 0.15 + 12.7062 * 0.05), rel=1e-4
