@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
@@ -492,11 +492,19 @@ def work():
 """
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT as it is in a terminal: of a job in the background it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize(
     ("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
 )
 @pytest.mark.parametrize("module", ["numba.core", "llvmlite", "threading"])
-def test_a_signal_at_a_bad_moment_comes_a_moment_later(number, error, module):
+def test_a_signal_at_a_bad_moment_comes_a_moment_later(number, error, module, interruptible):
     """An exception in a callback of LLVM's is lost; one in a lock may leave it locked."""
     seen: list[str] = []
     inside = {"__name__": module, "signal": signal, "time": time}
@@ -514,7 +522,7 @@ def test_a_signal_at_a_bad_moment_comes_a_moment_later(number, error, module):
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
 
 
-def test_a_signal_comes_while_the_main_thread_waits_for_another():
+def test_a_signal_comes_while_the_main_thread_waits_for_another(interruptible):
     release = threading.Event()
     sender = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
     with ThreadPoolExecutor(1) as pool:
