@@ -205,7 +205,7 @@ def test_profiles_on_another_file_system_are_copied(files, tmp_path, monkeypatch
     def refuse(*_):
         raise OSError(18, "Invalid cross-device link")
 
-    monkeypatch.setattr("kmerengine.datasets.arrays.os.link", refuse)
+    monkeypatch.setattr("kmerengine.io.link.os.link", refuse)
     made = make(files, tmp_path, profiles=tmp_path / "p")
     assert not (made.path / "counts.arrow").samefile(tmp_path / "p" / "counts.arrow")
     again = kmerengine.Dataset.open(made.path)

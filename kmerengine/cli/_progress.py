@@ -8,8 +8,10 @@ APPEARS_AFTER = 1.0  # seconds; shorter work shows no bar
 
 
 @contextmanager
-def bases_bar(doing: str, *, show: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """A callback (done, of) in bases that draws a bar on stderr, or None."""
+def work_bar(
+    doing: str, unit: str = "Mbase", per_unit: float = 1e6, *, show: bool
+) -> Iterator[Callable[[int, int], None] | None]:
+    """A callback (done, of), in bases or other pieces, that draws a bar on stderr; or None."""
     if not show:
         yield None
         return
@@ -22,12 +24,12 @@ def bases_bar(doing: str, *, show: bool) -> Iterator[Callable[[int, int], None] 
         TimeRemainingColumn,
     )
 
-    started = perf_counter()
+    started, shown = perf_counter(), False
     bar = Progress(
         TextColumn(doing),
         BarColumn(),
         TaskProgressColumn(),
-        TextColumn("{task.fields[rate]:.0f} Mbase/s"),
+        TextColumn(f"{{task.fields[rate]:,.0f}} {unit}/s"),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
@@ -36,11 +38,14 @@ def bases_bar(doing: str, *, show: bool) -> Iterator[Callable[[int, int], None] 
 
     def update(done: int, of: int) -> None:
         elapsed = perf_counter() - started
-        if elapsed > APPEARS_AFTER:
+        nonlocal shown
+        if elapsed > APPEARS_AFTER and not shown:
             bar.start()
-        bar.update(task, completed=done, total=of, rate=done / 1e6 / elapsed)
+            shown = True
+        bar.update(task, completed=done, total=of, rate=done / per_unit / elapsed)
 
     try:
         yield update
     finally:
-        bar.stop()
+        if shown:  # stopping one that never began prints an empty line
+            bar.stop()

@@ -68,7 +68,7 @@ def command(
 ) -> None:
     """Count gapped k-mers of GENOME in REGIONS (BED, narrowPeak), or in total without REGIONS."""
     started = perf_counter()
-    from kmerengine.cli._progress import bases_bar
+    from kmerengine.cli._progress import work_bar
     from kmerengine.cli._startup import load_libraries
 
     load_libraries()
@@ -77,7 +77,7 @@ def command(
     vocabulary = chosen_vocabulary(options)
     output = default_output(regions or genome) if output is None else output
     has_terminal = sys.stderr is not None and sys.stderr.isatty()  # None: closed by the caller
-    with bases_bar("counting", show=has_terminal and not quiet) as progress:
+    with work_bar("counting", show=has_terminal and not quiet) as progress:
         found = count(
             genome, regions, output=output, vocabulary=vocabulary, progress=progress, **options
         )

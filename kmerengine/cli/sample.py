@@ -144,12 +144,12 @@ def sites(
 
 def _run(work: Callable[[Any], "Sample"], output: Path, *, quiet: bool, as_json: bool) -> None:
     started = perf_counter()
-    from kmerengine.cli._progress import bases_bar
+    from kmerengine.cli._progress import work_bar
     from kmerengine.cli._startup import load_libraries
 
     load_libraries()
     has_terminal = sys.stderr is not None and sys.stderr.isatty()  # None: closed by the caller
-    with bases_bar("sampling", show=has_terminal and not quiet) as progress:
+    with work_bar("sampling", show=has_terminal and not quiet) as progress:
         sample = work(progress)
     seconds = round(perf_counter() - started, 2)
     if as_json:

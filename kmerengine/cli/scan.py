@@ -79,7 +79,7 @@ def command(
 ) -> None:
     """Find instances of MOTIFS (MEME, JASPAR, TRANSFAC, HOCOMOCO) in GENOME, or in its REGIONS."""
     started = perf_counter()
-    from kmerengine.cli._progress import bases_bar
+    from kmerengine.cli._progress import work_bar
     from kmerengine.cli._startup import load_libraries
 
     load_libraries()
@@ -87,7 +87,7 @@ def command(
 
     output = default_output(regions or genome) if output is None else output
     has_terminal = sys.stderr is not None and sys.stderr.isatty()  # None: closed by the caller
-    with bases_bar("scanning", show=has_terminal and not quiet) as progress:
+    with work_bar("scanning", show=has_terminal and not quiet) as progress:
         hits = scan(genome, motifs, regions, output=output, progress=progress, **options)
     summary = _summary(hits, output, perf_counter() - started)
     if as_json:

@@ -1,7 +1,5 @@
 """The arrays of a data set, block by block: bases, cuts and bias of the same regions."""
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +15,7 @@ from kmerengine.datasets.write import Stored
 from kmerengine.errors import InputError
 from kmerengine.io.arrays import ArrayWriter, write_array
 from kmerengine.io.fasta import Genome
+from kmerengine.io.link import link_or_copy
 from kmerengine.kmers.rows import codes_of
 from kmerengine.regions import Regions
 from native_kernels.cut_profile import Strands
@@ -147,10 +146,7 @@ def _take(profiles: Profiles, rows: Rows, folder: Path) -> dict[str, Any]:
     """The counts of `rows` as counts.arrow in `folder`: the same file where they are all rows."""
     source, target = profiles.path / COUNTS, folder / COUNTS
     if len(rows) == len(profiles) and np.array_equal(rows, np.arange(len(rows))):
-        try:
-            os.link(source, target)  # files of ours are replaced, never written to
-        except OSError:  # another file system
-            shutil.copyfile(source, target)
+        link_or_copy(source, target)
         return dict(profiles.provenance["counts"])
     shape = (len(rows), *profiles.counts(slice(0, 0)).shape[1:])
     writer = ArrayWriter(target, shape)

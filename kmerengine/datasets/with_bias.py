@@ -1,7 +1,5 @@
 """A data set with another bias track; all else of it is shared, not copied."""
 
-import os
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from kmerengine.datasets.write import BATCH_ROWS
 from kmerengine.errors import InputError
 from kmerengine.io.arrays import ArrayWriter
 from kmerengine.io.atomic import atomic, check_writable
+from kmerengine.io.link import link_or_copy
 from kmerengine.io.tables import TableReader, table_writer
 
 __all__ = ["bias_span", "with_bias"]
@@ -68,7 +67,7 @@ def with_bias(
     held += [KMERS] if dataset.provenance["kmers"] else []
     with atomic(output, force=force, folder=NAMES) as folder:
         for name in held:
-            _share(dataset.path / name, folder / name)
+            link_or_copy(dataset.path / name, folder / name)
         shape = (len(dataset), width)
         writer = ArrayWriter(folder / f"{BIAS}.arrow", shape, [np.dtype(np.float32)])
         row = 0
@@ -129,11 +128,3 @@ def _write_table(source: Path, target: Path, document: dict[str, Any]) -> None:
             rows = reader.read(first, first + BATCH_ROWS).replace_schema_metadata(schema.metadata)
             for batch in rows.combine_chunks().to_batches():
                 writer.write(batch)
-
-
-def _share(source: Path, target: Path) -> None:
-    """`target` becomes another name of `source`, or a copy of it."""
-    try:
-        os.link(source, target)  # files of ours are replaced, never written to
-    except OSError:  # another file system
-        shutil.copyfile(source, target)

@@ -39,14 +39,14 @@ from kmerengine.cli._options import PATH, force, quiet
 @quiet
 def command(run: Path, *, quiet: bool, as_lines: bool, **options: Any) -> None:
     """Measure the model of RUN on examples that it has not seen, and print its metrics."""
-    from modelkit.cli._regions_bar import regions_bar
+    from kmerengine.cli._progress import work_bar
     from modelkit.devices import chosen_device, described
     from modelkit.inference.evaluate import evaluate
     from modelkit.training.checkpoint import as_json
 
     if not quiet:
         click.echo(described(chosen_device(options["device"])), err=True)
-    with regions_bar("measuring", show=not quiet) as progress:
+    with work_bar("measuring", "region", 1, show=not quiet) as progress:
         found = evaluate(run, progress=progress, **options)
     if as_lines:
         intervals = {

@@ -37,13 +37,13 @@ def command(runs: tuple[Path, ...], *, quiet: bool, **options: Any) -> None:
     Several RUNs are averaged.
     """
     started = perf_counter()
-    from modelkit.cli._regions_bar import regions_bar
+    from kmerengine.cli._progress import work_bar
     from modelkit.devices import chosen_device, described
     from modelkit.inference.predict import predict
 
     if not quiet:
         click.echo(described(chosen_device(options["device"])), err=True)
-    with regions_bar("predicting", show=not quiet) as progress:
+    with work_bar("predicting", "region", 1, show=not quiet) as progress:
         made = predict(runs, progress=progress, **options)
     if not quiet:
         n_files = sum(map(len, made.provenance["files"].values()))
