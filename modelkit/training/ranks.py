@@ -1,5 +1,6 @@
 """The processes that train together: one, or those that torchrun started."""
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -107,6 +108,9 @@ def joined(device: torch.device) -> Iterator[Ranks]:
     finally:
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
+            # Networks still hold the group, in cycles. Its threads must end before Python does:
+            # one that lets go of a tensor later has no interpreter, and aborts the process.
+            gc.collect()
 
 
 def _number(name: str, default: int) -> int:
