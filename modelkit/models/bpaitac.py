@@ -19,12 +19,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from modelkit.config import Section
+from modelkit.models.pool import MaxPool
 from native_kernels.dilated_conv.block import Block, Conv
 
 __all__ = ["BpAITAC", "NetworkOptions", "ProfileOutput", "in_bins"]
 
 POOLS = {5: (3, 3, 3), 10: (2, 2, 3), 20: (1, 2, 3)}  # of the code, by size of the bins
 MAX50 = 50
+ACTIVATIONS = {"relu": nn.ReLU, "softplus": nn.Softplus, "none": nn.Identity}
 
 
 def _odd(width: int) -> int:
@@ -131,9 +133,17 @@ class BpAITAC(nn.Module):
                 f"the sequence must be (regions, 4, {self.options.length}), "
                 f"got {tuple(sequence_B4P.shape)}"
             )
-        x_BPC = self.stem(sequence_B4P.mT)
-        for block in self.blocks:
-            x_BPC = block(x_BPC)
+        x_BPC = sequence_B4P.mT
+        for layer in self.body():
+            x_BPC = layer(x_BPC)
+        return self.heads(x_BPC)
+
+    def body(self) -> list[Conv | Block]:
+        """The layers below the heads, in order: position i depends on bases near i alone."""
+        return [self.stem, *self.blocks]
+
+    def heads(self, x_BPC: Tensor) -> ProfileOutput:
+        """Predict from what the body makes of the sequence."""
         logits_BTN = None if self.profile is None else self._logits(x_BPC, self.profile)
         totals_BT = None if self.total is None else self.total(x_BPC)
         return ProfileOutput(logits_BTN, totals_BT)
@@ -156,44 +166,37 @@ class TotalHead(nn.Module):
     def __init__(self, options: NetworkOptions, length: int, tasks: int) -> None:
         super().__init__()
         self.kind = options.total_head
-        self.activation = options.total_activation
-        self.pools: tuple[int, ...] = ()
+        sizes: tuple[int, ...] = (MAX50,) if self.kind == "max50" else ()
         if self.kind == "conv":
-            self.pools = options.pools or POOLS.get(options.bin_size, (5, 5, 5))
+            sizes = options.pools or POOLS.get(options.bin_size, (5, 5, 5))
         positions = 1 if self.kind == "global-pool" else length
-        for size in (MAX50,) if self.kind == "max50" else self.pools:
+        for size in sizes:
             positions //= size
         if positions == 0:
-            raise ValueError(f"{length} bp are too few for the pools of the totals, {self.pools}")
+            raise ValueError(f"{length} bp are too few for the pools of the totals, {sizes}")
         channels = options.channels
+        self.pools = nn.ModuleList(MaxPool(size) for size in sizes)
         self.convs = nn.ModuleList(
-            Block(channels, dilation=1, batch_norm=True, residual=False) for _ in self.pools
+            Block(channels, dilation=1, batch_norm=True, residual=False)
+            for _ in (sizes if self.kind == "conv" else ())
         )
         self.dense = nn.Linear(positions * channels, tasks)
+        self.activation = ACTIVATIONS[options.total_activation]()
 
     def forward(self, x_BPC: Tensor) -> Tensor:
         """(B, P, C) to (B, T), at least float32."""
-        for size, conv in zip(self.pools, self.convs, strict=True):
-            x_BPC = conv(max_pool(x_BPC, size))
+        for i, pool in enumerate(self.pools):
+            x_BPC = pool(x_BPC)
+            if self.kind == "conv":
+                x_BPC = self.convs[i](x_BPC)
         if self.kind == "global-pool":
             x_BPC = x_BPC.mean(1, keepdim=True)
-        if self.kind == "max50":
-            x_BPC = max_pool(x_BPC, MAX50)
         y_BT: Tensor = self.dense(
             x_BPC.mT.flatten(1)
         )  # channel by channel, as the code lays weights out
         y_BT = y_BT.to(torch.promote_types(y_BT.dtype, torch.float32))
-        if self.activation == "softplus":
-            y_BT = functional.softplus(y_BT)
-        return y_BT.relu() if self.activation == "relu" else y_BT
-
-
-def max_pool(x_BPC: Tensor, size: int) -> Tensor:
-    """Maxima of `size` positions each; a rest is left out. Its gradient has the same bits always,
-    which PyTorch's pools on a GPU do not promise.
-    """
-    n = x_BPC.shape[1] // size
-    return x_BPC[:, : n * size].reshape(len(x_BPC), n, size, x_BPC.shape[2]).amax(2)
+        totals_BT: Tensor = self.activation(y_BT)
+        return totals_BT
 
 
 def in_bins(values: Tensor, size: int) -> Tensor:

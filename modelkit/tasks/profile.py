@@ -18,6 +18,7 @@ from modelkit.metrics import cv_quartile, is_constant, pearson, spearman
 from modelkit.models.bpaitac import NetworkOptions, ProfileOutput, in_bins
 from modelkit.tasks import profile_losses
 from modelkit.tasks.profile_config import ObjectiveOptions, ProfileConfig
+from modelkit.tasks.readouts import ProfileReadout, Readout, TotalReadout
 from modelkit.tasks.task import Losses, Observed, Rows
 from native_kernels.multinomial_nll import multinomial_nll
 
@@ -67,7 +68,7 @@ class ProfileTask:
     ----------
     names : tuple of str
         Of the tasks.
-    select, better
+    select, better, heads
         See `modelkit.tasks.task.Task`.
     skipped : dict of str to int
         Rows of the data set that are left out, by reason.
@@ -83,6 +84,11 @@ class ProfileTask:
         across = len(self.names) >= ACROSS_TASKS and self.network.total_head != "none"
         self.select = "pearson_across_tasks" if across else "loss"
         self.better = self._better()
+        self.heads: dict[str, Readout] = {}
+        if self.network.total_head != "none":
+            self.heads["totals"] = TotalReadout()
+        if self.network.profile_head:
+            self.heads["profile"] = ProfileReadout()
         self._rows, self.skipped = rows_of_splits(dataset, self.data)
         self._leave_out_few_cuts()
         self._rest = (self.network.window or 0) % self.network.bin_size  # bp in no bin
@@ -139,6 +145,10 @@ class ProfileTask:
         )
         self.skipped |= loader.skipped
         return loader
+
+    def inputs(self, batch: Batch) -> Tensor:
+        """One-hot bases (B, 4, P)."""
+        return batch.sequence
 
     def losses(self, model: nn.Module, batch: Batch) -> Losses:
         """The loss of a batch, and its two parts where it has those."""

@@ -8,6 +8,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from modelkit.tasks.readouts import Readout
+
 __all__ = ["Batches", "Losses", "Observed", "Task"]
 
 Array = npt.NDArray[Any]
@@ -56,12 +58,15 @@ class Task(Protocol):
         Metric of validation whose best weights are kept, unless the config says otherwise.
     better : dict of str to "max" or "min"
         Which value of each metric is better, of those that weights can be chosen by.
+    heads : dict of str to Readout
+        What attributions can be of; the first is the default.
     """
 
     names: tuple[str, ...]
     skipped: dict[str, int]
     select: str
     better: dict[str, Literal["max", "min"]]
+    heads: dict[str, Readout]
 
     def rows(self, split: str) -> Rows:
         """Examples of a split ("train", "validation", "test" or "all") that can be used."""
@@ -78,6 +83,9 @@ class Task(Protocol):
         device: torch.device,
     ) -> Batches:
         """Batches of these rows: shuffled and augmented for training, else as they are and all."""
+
+    def inputs(self, batch: Any) -> Tensor:
+        """What the network takes of a batch, (B, C, P): channels of the bases, then signals."""
 
     def losses(self, model: nn.Module, batch: Any) -> Losses:
         """Losses of a batch."""

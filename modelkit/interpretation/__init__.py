@@ -1,0 +1,1 @@
+"""Which bases a trained model goes by, and what they say."""
