@@ -16,6 +16,7 @@ from scipy.stats import pearsonr
 from small_data import SMALL, WINDOW, make_data
 
 from kmerengine import Dataset, InputError
+from kmerengine.datasets.with_bias import with_bias
 from modelkit.cli import main
 from modelkit.config_files import read_config
 from modelkit.inference.evaluate import evaluate
@@ -227,6 +228,20 @@ class TestWhatIsRefused:
         other = make_data(tmp_path, split=["exclude=chr1"])
         with pytest.raises(InputError, match="is not of the regions"):
             evaluate(run, data, replicates=(other.path, data.path))
+
+
+def test_another_bias_than_the_model_learnt_beside_is_said(
+    run: Run, data: Dataset, tmp_path: Path
+) -> None:
+    other = make_data(tmp_path)
+    blocks = [np.zeros(other.stored("bias")[0].shape, np.float32)]
+    changed = with_bias(other, blocks, tmp_path / "changed", source={"name": "zeros"})
+    assert evaluate(run, other).notes == ()
+    assert evaluate(run, changed).notes == (
+        "the model learnt beside the bias of b.bw, these data have that of zeros",
+    )
+    done = CliRunner().invoke(main, ["evaluate", str(run.path), "--data", str(changed.path)])
+    assert "note: the model learnt beside" in done.stderr
 
 
 def test_bias_models_on_each_others_held_out_data(tmp_path: Path) -> None:

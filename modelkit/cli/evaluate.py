@@ -54,8 +54,10 @@ def command(run: Path, *, quiet: bool, as_lines: bool, **options: Any) -> None:
             for name, measures in found.intervals.items()
         }
         summary = {"examples": found.n, "metrics": found.metrics, "intervals": intervals}
-        click.echo(as_json(summary))
+        click.echo(as_json(summary | {"notes": list(found.notes)}))
         return
+    for note in found.notes:
+        click.echo(f"note: {note}", err=True)
     click.echo(f"{found.n:,} examples")
     for reason, n in found.skipped.items():
         click.echo(f"  left out {n:,}: {reason}")

@@ -50,6 +50,8 @@ class Evaluation(NamedTuple):
         Of the model: correlation across tasks in each quartile of the coefficient of variation.
     examples : dict of dict of array
         Measures of each example, by predictor; `row` is the row of the data set.
+    notes : tuple of str
+        What a reader of the numbers should know.
     """
 
     n: int
@@ -58,6 +60,7 @@ class Evaluation(NamedTuple):
     intervals: dict[str, dict[str, Interval]]
     by_quartile: dict[str, dict[str, float]]
     examples: dict[str, Observed]
+    notes: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """The metrics as a table for people; below it means over examples with their intervals."""
@@ -155,7 +158,8 @@ def evaluate(
         if replicates is not None:
             observed[CEILING] = _ceiling(run, replicates, data, rows, batch_size, place)
     whole = {name: joined(parts) for name, parts in observed.items()}
-    found = _evaluation(task, whole, len(rows), resamples)
+    note = run.other_bias(data)
+    found = _evaluation(task, whole, len(rows), resamples, () if note is None else (note,))
     if output is not None:
         _write(Path(output), run, data, found, split, force=force)
     return found
@@ -223,7 +227,7 @@ def _ceiling(
 
 
 def _evaluation(
-    task: Task, observed: dict[str, Observed], n: int, resamples: int
+    task: Task, observed: dict[str, Observed], n: int, resamples: int, notes: tuple[str, ...]
 ) -> Evaluation:
     metrics, intervals, examples = {}, {}, {}
     quartiles: dict[str, dict[str, float]] = {}
@@ -243,7 +247,7 @@ def _evaluation(
                     for q in range(4)
                     if (quartile == q).any()
                 }
-    return Evaluation(n, task.skipped, metrics, intervals, quartiles, examples)
+    return Evaluation(n, task.skipped, metrics, intervals, quartiles, examples, notes)
 
 
 def _write(
@@ -271,6 +275,7 @@ def _write(
         "metrics": found.metrics,
         "intervals": intervals,
         "by_quartile": found.by_quartile,
+        "notes": list(found.notes),
     }
     with atomic(output, force=force, folder=NAMES) as folder:
         schema = schemas.with_metadata(table.schema, document)

@@ -111,6 +111,14 @@ class Run:
                     f"has {name} {value}; expected the same, make the data set anew"
                 )
 
+    def other_bias(self, dataset: Dataset) -> str | None:
+        """A line that says so, if the data set has another bias than the model learnt beside."""
+        learnt, found = self.about.get("bias"), bias_of(dataset)
+        if learnt is None or found == learnt:
+            return None
+        there = "none" if found is None else f"that of {found.get('name')}"
+        return f"the model learnt beside the bias of {learnt.get('name')}, these data have {there}"
+
     def check_split(self, dataset: Dataset, split: str) -> None:
         """InputError if a split of these data may hold what the model has learnt from."""
         if split == "all" or self.config.data.split is not None:  # type: ignore[attr-defined]
@@ -162,6 +170,12 @@ def digest_of(dataset: Dataset) -> dict[str, Any]:
     """Name and digest of a data set's document."""
     text = json.dumps(dataset.provenance, sort_keys=True)
     return {"name": dataset.path.name, "sha256": hashlib.sha256(text.encode()).hexdigest()}
+
+
+def bias_of(dataset: Dataset) -> dict[str, Any] | None:
+    """What a data set's bias is made of: name and digest."""
+    found: dict[str, Any] | None = dataset.provenance.get("inputs", {}).get("bias")
+    return found
 
 
 def split_of(dataset: Dataset) -> list[Any]:

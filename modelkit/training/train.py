@@ -22,7 +22,7 @@ from modelkit.registry import MODELS
 from modelkit.tasks.task import Task
 from modelkit.training.loop import Reporter, Row, Silent, Trainer
 from modelkit.training.ranks import Ranks, joined
-from modelkit.training.run import ABOUT, LAST, LOG, NAMES, Run, digest_of, split_of
+from modelkit.training.run import ABOUT, LAST, LOG, NAMES, Run, bias_of, digest_of, split_of
 
 __all__ = ["train", "train_folds"]
 
@@ -199,6 +199,7 @@ def _about(data: Dataset) -> dict[str, Any]:
         "shift": data.shift,
         "off_by_two": data.off_by_two,
         "split": split_of(data),
+        "bias": bias_of(data) if "bias" in data.provenance.get("arrays", {}) else None,
         "begun": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
