@@ -34,6 +34,7 @@ RUN = "kmerengine.run"  # a trained model: a folder
 EVALUATION = "kmerengine.evaluation"  # measures of each example
 RUN_METRICS = "kmerengine.run.metrics"  # losses and metrics of each epoch
 PREDICTIONS = "kmerengine.predictions"  # of a data set by trained models: a folder
+ATTRIBUTIONS = "kmerengine.attributions"  # what bases did to a model's output: a folder
 VOCABULARY = "kmerengine.vocabulary"  # the features themselves
 SEQUENCES = "kmerengine.simulated.sequences"  # labelled sequences
 EMBEDDED = "kmerengine.simulated.embedded"  # the motifs in them
@@ -137,6 +138,20 @@ def predictions_schema(*, totals: bool = True) -> pa.Schema:
             _column("split", pa.dictionary(pa.int8(), pa.string())),  # the data set's
             _column("row", pa.int64()),  # of the data set, 0-based
             *([_column("total", _list_of(pa.float64()))] if totals else []),  # cuts in the window
+        ]
+    )
+
+
+def attributions_schema() -> pa.Schema:
+    """Examples that were explained; lists go by the document's `targets`."""
+    of_targets = _list_of(pa.float64())
+    return pa.schema(
+        [
+            *predictions_schema(totals=False),
+            _column("sequence_start", pa.int64()),  # bp, 0-based: where base 0 lies in the genome
+            _column("prediction", of_targets),
+            _column("total", of_targets),  # sum of the contributions
+            _column("delta", of_targets),  # by how much the scores miss their sum; or not a number
         ]
     )
 
