@@ -9,9 +9,12 @@ _MODULES = {
     "Run": "modelkit.training.run",
     "add_bias": "modelkit.inference.bias",
     "evaluate": "modelkit.inference.evaluate",
+    "footprint": "modelkit.interpretation.footprint",
     "import_weights": "modelkit.weights.import_weights",
+    "marginalize": "modelkit.interpretation.marginalize",
     "predict": "modelkit.inference.predict",
     "read_config": "modelkit.config_files",
+    "select": "modelkit.interpretation.select",
     "train": "modelkit.training.train",
     "train_folds": "modelkit.training.train",
 }

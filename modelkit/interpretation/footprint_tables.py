@@ -5,8 +5,8 @@ Depth, of each background and in bits:
     log2(inside / beside) with the motif  -  the same without it
 
 inside: mean probability over the motif and `margin` bp on each side of it; beside: over the `flank`
-bp further on each side. The log ratio is the footprint depth of Baek et al. 2017 (BaGFoot); the
-second term, which a hit in a genome does not have, takes away what the background does.
+bp further on each side. Core and flanks are compared as for hits in a genome (such as in Neph et
+al. 2012); the second term, which a hit does not have, takes away what the background does.
 """
 
 from typing import Any, NamedTuple
