@@ -156,8 +156,8 @@ def attributions_schema() -> pa.Schema:
             *predictions_schema(totals=False),
             _column("sequence_start", pa.int64()),  # bp, 0-based: where base 0 lies in the genome
             _column("prediction", of_targets),
-            _column("total", of_targets),  # sum of the contributions
             _column("delta", of_targets),  # by how much the scores miss their sum; or not a number
+            _column("spread", of_targets),  # what that is to be small against; or not a number
         ]
     )
 

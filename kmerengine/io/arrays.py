@@ -24,7 +24,8 @@ from kmerengine.errors import InputError
 __all__ = ["COUNT_TYPES", "ArrayWriter", "map_array", "write_array"]
 
 COUNT_TYPES = tuple(np.dtype(name) for name in ("<i2", "<i4", "<i8"))
-DTYPES = {each.str: each for each in (*COUNT_TYPES, np.dtype("|u1"), np.dtype("<f4"))}
+FURTHER_TYPES = tuple(np.dtype(name) for name in ("|u1", "<f4", "<f8"))
+DTYPES = {each.str: each for each in (*COUNT_TYPES, *FURTHER_TYPES)}
 
 COPY_BYTES = 1 << 26
 
@@ -59,6 +60,33 @@ class ArrayWriter:
         self.dtype = self._dtypes[0]
         self._offset = _write_frame(path, self.dtype, shape)
 
+    @classmethod
+    def reopen(
+        cls, path: Path, description: Description, written: npt.NDArray[np.bool_]
+    ) -> "ArrayWriter":
+        """Go on with an array that another process has begun, in the type that it has.
+
+        Parameters
+        ----------
+        path : Path
+        description : dict
+            What `describe` said of it.
+        written : bool, shape (rows,)
+            The rows that are there; of a row that is not, any part may be.
+
+        Raises
+        ------
+        InputError
+            As of `map_array`.
+        """
+        found = map_array(path, description)
+        writer = cls.__new__(cls)
+        writer._path, writer._shape = path, found.shape
+        writer._dtypes, writer.dtype = (found.dtype,), found.dtype
+        writer._written = written.copy()
+        writer._offset = int(description["offset"])
+        return writer
+
     def put(self, rows: Rows, values: Array) -> None:
         """Write the values of `rows`, which ascend."""
         kinds = "iu" if self.dtype.kind in "iu" else self.dtype.kind
@@ -88,6 +116,10 @@ class ArrayWriter:
         if not self._written.all():
             row = int(np.argmin(self._written))
             raise InputError(f"{self._path.name}: found nothing for row {row}, expected every row")
+        return self.describe()
+
+    def describe(self) -> Description:
+        """What `finish` will say of it, if its type does not grow."""
         return _description(self._path, self.dtype, self._shape)
 
     def _write(self, file: BinaryIO, rows: Rows, values: Array) -> None:

@@ -6,12 +6,14 @@ from kmerengine.cli._group import Commands
 
 COMMANDS = {
     "add-bias": "Give a data set the logits of a Tn5 bias model.",
+    "attribute": "Write what each base does to a model's output.",
     "evaluate": "Measure a trained model on data it has not seen.",
     "footprint": "Predict profiles around motifs in shuffled regions, without bias.",
     "import-weights": "Make a run of the weights that a paper released.",
     "marginalize": "Predict what motifs add to the totals of shuffled regions.",
     "predict": "Write predicted profiles as bigWig and totals as Parquet.",
     "select": "List the regions that some models predict better than others.",
+    "report": "Write one HTML page about a run.",
     "train": "Train a model on a data set.",
 }
 

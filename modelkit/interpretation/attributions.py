@@ -2,8 +2,8 @@
 
 attributions.arrow   examples x targets x channels x bp, float32: hypothetical scores
 sequence.arrow       examples x bp, uint8: A C G T = 0 1 2 3, 255 for anything else
-regions.parquet      the regions, with what was predicted, the sum of the contributions and by how
-                     much the scores miss the sum that they should have, by target
+regions.parquet      the regions, with what was predicted and by how much the scores miss the sum
+                     that they should have, by target
 attributions.json    targets, method, and how they were made
 
 A *hypothetical* score is that which a base would get if it stood there; a *contribution* is that of
@@ -32,7 +32,7 @@ __all__ = ["Attributions", "write_attributions"]
 SCORES, SEQUENCE = "attributions.arrow", "sequence.arrow"
 REGIONS, ABOUT = "regions.parquet", "attributions.json"
 NAMES = (SCORES, SEQUENCE, REGIONS, ABOUT, "*.npz", "*.bw")
-NUMBERS = ("prediction", "total", "delta")  # columns of the regions, (n, K) each
+NUMBERS = ("prediction", "delta", "spread")  # columns of the regions, (n, K) each
 
 BATCH_ROWS = 8192
 
@@ -145,16 +145,18 @@ class Attributions:
         return self._matrix("prediction")
 
     @cached_property
-    def total(self) -> Floats:
-        """Sum of the contributions of each example and target, float64 (n, K)."""
-        return self._matrix("total")
-
-    @cached_property
     def delta(self) -> Floats:
         """By how much the scores miss the difference of the output from that of the references,
         float64 (n, K); no number for methods that promise no sum.
         """
         return self._matrix("delta")
+
+    @cached_property
+    def spread(self) -> Floats:
+        """Mean |difference| of the output from that of a reference, float64 (n, K): `delta` should
+        be small against it.
+        """
+        return self._matrix("spread")
 
     def target(self, name: str) -> int:
         """The number of a target; InputError if there is none of that name."""
@@ -163,24 +165,35 @@ class Attributions:
             raise InputError(f"{self.path}: has no target {name!r}; it has {listed}")
         return self.targets.index(name)
 
+    def read(self, first: int, stop: int) -> tuple[Scores, Codes]:
+        """Hypothetical scores and sequence of examples [first, stop), copied from the files: of a
+        view, all that was ever looked at can stay in memory.
+        """
+        return (
+            self._copied(SCORES, "hypothetical", self.hypothetical, first, stop),
+            self._copied(SEQUENCE, "sequence", self.sequence, first, stop),
+        )
+
     def contributions(self, rows: slice = EVERY) -> Scores:
         """Scores of the bases that stand there, float32 (m, K, P); 0 where none is known."""
-        codes = self.sequence[rows]
+        first, stop, step = rows.indices(len(self))
+        if step == 1:
+            scores, codes = self.read(first, max(first, stop))
+        else:
+            scores, codes = self.hypothetical[rows], self.sequence[rows]
         place = np.minimum(codes, 3)[:, None, None].astype(np.intp)
-        picked = np.take_along_axis(self.hypothetical[rows], place, 2)[:, :, 0]
+        picked = np.take_along_axis(scores, place, 2)[:, :, 0]
         picked[np.broadcast_to((codes > 3)[:, None], picked.shape)] = 0
         return picked
 
-    def relative_delta(self) -> Floats:
-        """|delta| over |prediction - that of the references|, (m, K), of the m examples without an
-        unknown base: of the others the sum of the contributions is not all of that difference.
-        """
-        known = np.array([bool((codes <= 3).all()) for codes in self.sequence], np.bool_)
-        delta, total = self.delta[known], self.total[known]
-        none = np.full(delta.shape, np.nan)
-        difference = np.abs(total - delta)
-        share: Floats = np.divide(np.abs(delta), difference, out=none, where=difference > 0)
-        return share
+    def _copied(self, file: str, name: str, view: Any, first: int, stop: int) -> Any:
+        stop = min(stop, len(view))
+        offset = int(self.provenance["arrays"][name]["offset"]) + first * view[:1].nbytes
+        n = max(0, stop - first) * view[0].size
+        values = np.fromfile(self.path / file, view.dtype, n, offset=offset)
+        if len(values) != n:
+            raise InputError(f"{self.path / file}: is truncated; make the folder again")
+        return values.reshape(-1, *view.shape[1:])
 
     def _column(self, name: str) -> Rows:
         column: Rows = self.regions[name].to_numpy()
@@ -203,6 +216,7 @@ def write_attributions(
     starts: Rows | None = None,
     prediction: Floats | None = None,
     delta: Floats | None = None,
+    spread: Floats | None = None,
     force: bool = False,
 ) -> Attributions:
     """Write attributions that are in memory, such as another tool's.
@@ -222,7 +236,7 @@ def write_attributions(
     rows, starts : int64, shape (n,), optional
         Row of the data set, by default 0 to n - 1; and genome position of base 0, by default the
         start of the region.
-    prediction, delta : float64, shape (n, K), optional
+    prediction, delta, spread : float64, shape (n, K), optional
         By default no number.
     force : bool
         Replace an existing output.
@@ -254,13 +268,9 @@ def write_attributions(
             "head": head,
             "arrays": arrays,
         }
-        known = (sequence[:, None] == np.arange(4)[:, None])[:, None]
         none = np.full((n, n_targets), np.nan)
-        numbers = {
-            "prediction": none if prediction is None else prediction,
-            "total": np.where(known, hypothetical[:, :, :4], 0).sum((2, 3), dtype=np.float64),
-            "delta": none if delta is None else delta,
-        }
+        given = dict(zip(NUMBERS, (prediction, delta, spread), strict=True))
+        numbers = {name: none if each is None else each for name, each in given.items()}
         write_regions(
             folder,
             regions,

@@ -1,0 +1,137 @@
+"""`modelkit attribute`."""
+
+import os
+import tomllib
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import click
+
+from kmerengine.cli._options import PATH, force, quiet
+from kmerengine.errors import InputError
+from modelkit.interpretation.options import METHODS
+
+
+class RowNumbers(click.ParamType[list[int]]):
+    """Row numbers and half-open ranges of them."""
+
+    name = "rows"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> list[int]:
+        found: list[int] = []
+        for part in str(value).split(","):
+            ends = part.strip().split(":")
+            if len(ends) > 2 or not all(end.isdecimal() for end in ends):
+                self.fail(f"found {part!r}, expected a row such as 7 or rows 0:100", param, ctx)
+            first = int(ends[0])
+            found += range(first, int(ends[1]) if len(ends) == 2 else first + 1)
+        return found
+
+
+@click.command("attribute")
+@click.argument("run", type=PATH)
+@click.option("--data", "dataset", type=PATH, required=True, help="From kmerengine dataset.")
+@click.option("-o", "--output", type=PATH, required=True, help="A folder.")
+@click.option(
+    "--method", type=click.Choice(METHODS), default="deepshap", show_default=True,
+    help="How scores are made.",
+)  # fmt: skip
+@click.option("--head", help="Of the output: totals or profile.  [default: the first there is]")
+@click.option(
+    "--target", "targets", multiple=True, metavar="TASK", help="Repeatable.  [default: every task]"
+)
+@click.option(
+    "--lineages", type=PATH, metavar="FILE.toml", help='Targets of several tasks: B = ["B1", "B2"].'
+)
+@click.option(
+    "--combine", type=click.Choice(["mean", "sum"]), default="mean", show_default=True,
+    help="Of the tasks of a lineage.",
+)  # fmt: skip
+@click.option(
+    "--split", default="test", show_default=True,
+    help="train, validation or test, as the run had it; or all.",
+)  # fmt: skip
+@click.option("--rows", type=RowNumbers(), metavar="5,10:20", help="Of the data set, 0-based.")
+@click.option("--regions", type=PATH, help="BED: sequences that share a base with one of these.")
+@click.option("--reverse-complement", is_flag=True, help="Average over both strands.")
+@click.option(
+    "--references", type=click.Choice(["shuffle", "zeros", "background"]),
+    help="What a sequence is compared with.  [default: the method's]",
+)  # fmt: skip
+@click.option("--n-references", type=int, default=20, show_default=True, help="Shuffles of each.")
+@click.option("--steps", type=int, default=50, show_default=True, help="Of ig.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the shuffles.")
+@click.option("--layer", help="Of gradcam.  [default: the first convolution]")
+@click.option("--npz", is_flag=True, help="Write one_hot.npz and TARGET.npz, for modisco.")
+@click.option("--bigwig", is_flag=True, help="Write TARGET.bw of contributions; needs --genome.")
+@click.option("--genome", type=PATH, help="FASTA, .fai or chromosome sizes, for bigWigs.")
+@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N or auto.")
+@click.option(
+    "--batch-size", type=int, default=16, show_default=True,
+    help="Sequences that are explained and recorded together.",
+)  # fmt: skip
+@click.option(
+    "--max-rows", type=int, default=40, show_default=True,
+    help="References and mutants that pass the network at once.",
+)  # fmt: skip
+@click.option("--bfloat16", is_flag=True, help="Calculate in bfloat16 where that is safe.")
+@click.option("--resume", is_flag=True, help="Go on with what a killed process has left.")
+@force
+@quiet
+def command(
+    run: Path, *, targets: tuple[str, ...], lineages: Path | None, quiet: bool, **options: Any
+) -> None:
+    """Write what each base of a data set's sequences does to the output of RUN.
+
+    Under torchrun its processes share the sequences.
+    """
+    started = perf_counter()
+    import numpy as np
+
+    from kmerengine.cli._progress import work_bar
+    from modelkit.devices import chosen_device, described
+    from modelkit.interpretation.attribute import attribute
+
+    if targets and lineages:
+        raise InputError("target: found with lineages, expected one of them")
+    chosen: dict[str, Sequence[str]] | Sequence[str] | None = targets or None
+    if lineages:
+        chosen = _lineages(lineages)
+    quiet = quiet or os.environ.get("RANK", "0") != "0"  # one process of torchrun's speaks
+    if not quiet:
+        click.echo(described(chosen_device(options["device"])), err=True)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        with work_bar("explaining", "region", 1, show=not quiet) as progress:
+            made = attribute(run, targets=chosen, progress=progress, **options)
+    for each in dict.fromkeys(str(warning.message) for warning in warned):
+        click.echo(f"warning: {each}", err=True)
+    if quiet:
+        return
+    click.echo(
+        f"{made.path}: {made.method} of {made.head}, {len(made):,} regions, "
+        f"{len(made.targets)} targets, {perf_counter() - started:.2f} s",
+        err=True,
+    )
+    has = made.spread > 0
+    if has.any():
+        share = float(np.median(np.abs(made.delta[has]) / made.spread[has]))
+        click.echo(f"median |delta| {share:.2g} of |prediction - that of the references|", err=True)
+
+
+def _lineages(path: Path) -> dict[str, Sequence[str]]:
+    """Targets and their tasks from a TOML file."""
+    try:
+        found = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(
+            f'{path}: {reason}; expected TOML with a line such as B = ["B1", "B2"] for each target'
+        ) from error
+    for name, members in found.items():
+        if not isinstance(members, list) or not all(isinstance(each, str) for each in members):
+            raise InputError(f"{path}: {name}: found {members!r:.60}, expected a list of tasks")
+    return found

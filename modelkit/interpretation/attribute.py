@@ -1,0 +1,369 @@
+"""What the bases of a data set's sequences do to a model's output."""
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from glob import escape
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from kmerengine import schemas
+from kmerengine.datasets.folder import ABOUT as DATASET_ABOUT
+from kmerengine.datasets.folder import Dataset
+from kmerengine.errors import InputError
+from kmerengine.io.atomic import atomic, check_writable
+from kmerengine.io.bed import read_regions
+from kmerengine.io.contigs import read_contigs
+from modelkit.devices import chosen_device
+from modelkit.interpretation.attributions import NAMES, Attributions
+from modelkit.interpretation.explain import Explainer
+from modelkit.interpretation.explained import Combine, weights_of
+from modelkit.interpretation.explanation import Explanation
+from modelkit.interpretation.exports import NPZ, file_names, places_in, write_bigwigs, write_npz
+from modelkit.interpretation.options import AttributionOptions, Method
+from modelkit.interpretation.partial import Partial
+from modelkit.interpretation.subject import Subject
+from modelkit.training.ranks import Ranks, joined
+from modelkit.training.run import BEST, Run
+
+__all__ = ["attribute"]
+
+Rows = npt.NDArray[np.int64]
+Targets = dict[str, Sequence[str]] | Sequence[str]
+
+
+def attribute(
+    run: Run | str | Path,
+    dataset: Dataset | str | Path,
+    output: str | Path,
+    *,
+    method: Method = "deepshap",
+    head: str | None = None,
+    targets: Targets | None = None,
+    combine: Combine = "mean",
+    split: str = "test",
+    rows: Sequence[int] | Rows | None = None,
+    regions: str | Path | None = None,
+    reverse_complement: bool = False,
+    npz: bool = False,
+    bigwig: bool = False,
+    genome: str | Path | None = None,
+    batch_size: int = 16,
+    device: str = "auto",
+    resume: bool = False,
+    force: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+    **options: Any,
+) -> Attributions:
+    """Write attributions of a data set's sequences.
+
+    Parameters
+    ----------
+    run : Run or path
+    dataset : Dataset or path
+        Of cuts with the shift that the run learnt, or of sequences alone.
+    output : path
+        The folder to write, see `modelkit.interpretation.attributions`. While it is made there is
+        a folder `.NAME.partial` beside it, which stays if the process ends early.
+    method : str
+        "deepshap", "deeplift", "ig", "saliency", "guided", "gradcam" or "ism".
+    head : str, optional
+        What of the output: "totals" or "profile" of bpAI-TAC; by default the task's first.
+    targets : sequence of str, or dict of str to sequence of str, optional
+        Tasks that are targets, or the tasks of each target, such as the cell types of a lineage;
+        by default every task.
+    combine : "mean" or "sum"
+        Of the tasks of a target.
+    split : str
+        "train", "validation" or "test" as the run had it, or "all".
+    rows : sequence of int, optional
+        Examples of the split, by their row of the data set; by default all.
+    regions : path, optional
+        BED or narrowPeak: only examples whose sequence shares a base with one of these.
+    reverse_complement : bool
+        Average with the attributions of the other strand, turned back.
+    npz, bigwig : bool
+        Write the same for other tools, see `modelkit.interpretation.exports`.
+    genome : path, optional
+        FASTA, .fai or chromosome sizes: bigWigs need the lengths of the contigs, in their order.
+    batch_size : int
+        Sequences that are explained together, and recorded together: what a kill may cost.
+    device : str
+        "cpu", "cuda", "cuda:1", or "auto": a GPU if there is one.
+    resume : bool
+        Go on with the partial folder if there is one.
+    force : bool
+        Replace an existing output, and begin anew if there is a partial folder; with `resume`
+        replace an existing output alone.
+    progress : callable, optional
+        Called with (done, of) in examples.
+    **options
+        Further ones of `AttributionOptions`, such as `n_references`, `steps` and `seed`.
+
+    Returns
+    -------
+    Attributions
+
+    Raises
+    ------
+    InputError
+        A run that does not fit the data, a head, target or row that is not there, another
+        process's partial folder that was begun for something else.
+
+    Notes
+    -----
+    Batches are the same whatever is already done and however many processes of torchrun share the
+    work, and so are all bits, on the same device with as many threads.
+    """
+    chosen = AttributionOptions(method=method, **options)
+    run = run if isinstance(run, Run) else Run.open(run)
+    data = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
+    output, place = Path(output), chosen_device(device)
+    if batch_size < 1:
+        raise InputError(f"batch_size: found {batch_size}, expected at least 1")
+    subject = Subject(run, data, head, split)
+    if reverse_complement:
+        subject.check_reversible()
+    names, weights = weights_of(subject.tasks, targets, combine)
+    examples = _chosen(subject, data, split, rows, None if regions is None else Path(regions))
+    exports = _Exports(examples, subject, names, genome, npz=npz, bigwig=bigwig)
+    about = {
+        "method": chosen.method,
+        "head": subject.head,
+        "tasks": list(subject.tasks),
+        "targets": list(names),
+        "kept": len(examples.rows),
+        "parameters": chosen.as_json()
+        | {
+            "weights": weights.T.tolist(),
+            "split": split,
+            "rows": hashlib.sha256(examples.rows.astype("<i8").tobytes()).hexdigest(),
+            "reverse_complement": reverse_complement,
+            "batch_size": batch_size,
+        },
+    }
+    document = _provenance(run, data) | about
+    path = output.with_name(f".{output.name}.partial")
+    with joined(place) as ranks:
+        if ranks.first:
+            check_writable(output, force=force, folder=NAMES)
+            if not _goes_on(path, output, resume=resume, force=force):
+                Partial.begin(
+                    path, document, place.type, data.sequence, examples.rows,
+                    targets=len(names), channels=subject.channels, size=batch_size, force=force,
+                )  # fmt: skip
+        ranks.wait()
+        partial = Partial(path, document, place.type)
+        ranks.wait()  # nobody writes before all have looked
+        explained = subject.explained(weights, place)
+        explain = Explainer(explained, chosen)
+        _work(
+            _on_both_strands(explain) if reverse_complement else explain,
+            subject, examples.rows, partial, batch_size, place, ranks, progress,
+        )  # fmt: skip
+        if ranks.first:
+            with atomic(output, force=force, folder=NAMES) as folder:
+                partial.finish(folder, examples.table, examples.rows, examples.starts)
+                exports.write(Attributions.open(folder), folder)
+            partial.remove()
+        ranks.wait()
+    return Attributions.open(output)
+
+
+class _Examples(NamedTuple):
+    """Rows of the data set, their regions, and where their sequences start in the genome."""
+
+    rows: Rows
+    table: pa.Table
+    starts: Rows
+
+
+def _chosen(
+    subject: Subject,
+    data: Dataset,
+    split: str,
+    rows: Sequence[int] | Rows | None,
+    regions: Path | None,
+) -> _Examples:
+    """The examples of the split that are wanted."""
+    known = subject.rows if rows is None else _listed(rows, subject.rows, data, split)
+    table = data.regions.take(pa.array(known)).combine_chunks()
+    starts = table["start"].to_numpy().astype(np.int64) + data.spans["sequence"][0]
+    if regions is not None:
+        shared = _overlap(table["chrom"].to_pylist(), starts, subject.length, regions)
+        if not shared.any():
+            raise InputError(
+                f"{regions}: shares no base with the {len(known):,} sequences of {data.path}, "
+                f"split {split!r}; expected regions of the same genome, or another split"
+            )
+        known, starts = known[shared], starts[shared]
+        table = table.filter(pa.array(shared)).combine_chunks()
+    return _Examples(known, table, starts)
+
+
+def _listed(rows: Sequence[int] | Rows, known: Rows, data: Dataset, split: str) -> Rows:
+    """Rows that were asked for, ascending; they must be of the split."""
+    wanted = np.asarray(rows)
+    if wanted.ndim != 1 or not len(wanted) or wanted.dtype.kind not in "iu":
+        raise InputError(f"rows: found {wanted.dtype} {wanted.shape}, expected some row numbers")
+    wanted = np.sort(wanted.astype(np.int64))
+    if wanted[0] < 0 or wanted[-1] >= len(data):
+        strange = wanted[0] if wanted[0] < 0 else wanted[-1]
+        raise InputError(f"rows: found {strange}, expected 0 to {len(data) - 1} of {data.path}")
+    twice = wanted[1:][np.diff(wanted) == 0]
+    if len(twice):
+        raise InputError(f"rows: found {twice[0]} twice, expected each once")
+    others = wanted[~np.isin(wanted, known)]
+    if len(others):
+        raise InputError(
+            f"rows: found {others[0]}, which is not of {split!r}; expected rows of that split, or "
+            "split 'all'"
+        )
+    return wanted
+
+
+def _overlap(chroms: list[str], starts: Rows, length: int, path: Path) -> npt.NDArray[np.bool_]:
+    """Whether each sequence shares a base with a region of the file."""
+    given = read_regions(path)
+    shared = np.zeros(len(starts), np.bool_)
+    names = np.array(chroms, np.object_)
+    for number, name in enumerate(given.contig_names):
+        of_contig = given.contig == number
+        order = np.argsort(given.start[of_contig], kind="stable")
+        begin = given.start[of_contig][order]
+        furthest = np.maximum.accumulate(given.end[of_contig][order])
+        here = np.flatnonzero(names == name)
+        n_before = np.searchsorted(begin, starts[here] + length)  # that start before its end
+        last = furthest[np.maximum(n_before - 1, 0)]
+        shared[here] = (n_before > 0) & (last > starts[here])
+    return shared
+
+
+class _Exports:
+    """What is written beside, checked before the work begins."""
+
+    def __init__(
+        self,
+        examples: _Examples,
+        subject: Subject,
+        targets: tuple[str, ...],
+        genome: str | Path | None,
+        *,
+        npz: bool,
+        bigwig: bool,
+    ) -> None:
+        self._npz, self._contigs, self._places = npz, {}, None
+        file_names(targets, NPZ)
+        if not bigwig:
+            return
+        if genome is None:
+            raise InputError(
+                "genome: found none, expected FASTA, .fai or chromosome sizes: a bigWig needs the "
+                "lengths of the contigs"
+            )
+        self._contigs = read_contigs(genome)
+        self._places = places_in(
+            self._contigs, examples.table["chrom"].to_pylist(), examples.starts, subject.length,
+            Path(genome),
+        )  # fmt: skip
+
+    def write(self, attributions: Attributions, folder: Path) -> None:
+        if self._npz:
+            write_npz(attributions, folder)
+        if self._places is not None:
+            write_bigwigs(attributions, folder, self._contigs, self._places)
+
+
+def _provenance(run: Run, data: Dataset) -> dict[str, Any]:
+    inputs: dict[str, Any] = {
+        "dataset": schemas.digest(data.path / DATASET_ABOUT) | {"name": data.path.name},
+        "run": schemas.digest(run.path / BEST) | {"name": run.path.name},
+    }
+    return schemas.provenance("attribute", inputs, {}) | {
+        "format": schemas.ATTRIBUTIONS,
+        "config": run.config.model_dump(mode="json"),
+    }
+
+
+def _goes_on(path: Path, output: Path, *, resume: bool, force: bool) -> bool:
+    """Whether there is a partial folder to go on with."""
+    if resume:
+        for left in output.parent.glob(f".{escape(output.name[:48])}.????????.tmp"):
+            shutil.rmtree(left, ignore_errors=True)  # what a killed process was finishing
+        return path.exists()
+    if path.exists() and not force:
+        raise InputError(
+            f"{path}: was left by a process that ended early; go on with --resume, or begin anew "
+            "with --force"
+        )
+    return False
+
+
+Explain = Callable[[Tensor, Rows], Explanation]
+
+
+def _on_both_strands(explain: Explain) -> Explain:
+    """Means of the attributions of both strands, as they lie on the first."""
+
+    def both(x_B4P: Tensor, numbers: Rows) -> Explanation:
+        here, there = explain(x_B4P, numbers), explain(x_B4P.flip(1, 2), numbers)
+        return Explanation(
+            (here.hypothetical + there.hypothetical.flip(2, 3)) / 2,
+            (here.delta + there.delta) / 2,
+            (here.prediction + there.prediction) / 2,
+            (here.spread + there.spread) / 2,
+        )
+
+    return both
+
+
+def _work(
+    explain: Explain,
+    subject: Subject,
+    rows: Rows,
+    partial: Partial,
+    batch_size: int,
+    device: torch.device,
+    ranks: Ranks,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    """Explain this rank's share of the chunks that are not done, one of each rank at a time."""
+    waiting = np.flatnonzero(~partial.done)
+    mine = ranks.share(waiting)
+    of_mine = [partial.chunk(int(number)) for number in mine]
+    batches: Iterator[Tensor] = iter(())
+    if of_mine:
+        batches = subject.batches(rows[np.concatenate(of_mine)], batch_size, device)
+    n_before = len(rows) - sum(len(partial.chunk(int(number))) for number in waiting)
+    for turn in range(-(-len(waiting) // ranks.ranks)):
+        if turn < len(mine):
+            here = rows[of_mine[turn]]
+            _explain_chunk(explain, next(batches), here, partial, int(mine[turn]))
+        ranks.wait()  # that another rank has ended is seen now, and not after the work
+        n_before += sum(
+            len(partial.chunk(int(number)))
+            for number in waiting[turn * ranks.ranks : (turn + 1) * ranks.ranks]
+        )
+        if progress is not None and ranks.first:
+            progress(n_before, len(rows))
+
+
+def _explain_chunk(
+    explain: Explain, x_BCP: Tensor, rows: Rows, partial: Partial, number: int
+) -> None:
+    found = explain(x_BCP, rows)
+    finite = found.hypothetical.flatten(1).isfinite().all(1)
+    if not finite.all():
+        row = rows[int(finite.int().argmin())]
+        raise InputError(
+            f"row {row} of the data set: its scores are no finite numbers; expected a network "
+            "whose outputs are, evaluate it first"
+        )
+    numbers = torch.stack([found.prediction, found.delta, found.spread], 1).double()
+    partial.put(number, found.hypothetical.float().cpu().numpy(), numbers.cpu().numpy())
