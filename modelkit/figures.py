@@ -97,8 +97,10 @@ def encoded(figure: "Figure", form: Format) -> bytes:
     metadata = {"Software": None} if form == "png" else {"Date": None, "Creator": None}
     file = io.BytesIO()
     with style():
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # it would move the parts a little with every file
+        engine = figure.get_layout_engine()
+        if engine is not None:
+            engine.execute(figure)
+            figure.set_layout_engine("none")  # it would move the parts a little with every file
         figure.savefig(file, format=form, dpi=DPI, metadata=metadata)
     return file.getvalue()
 

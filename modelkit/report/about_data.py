@@ -101,7 +101,7 @@ def _split_row(name: str, rows: Any, data: Dataset, contigs: list[str]) -> tuple
         Cell(name),
         integer(len(rows)),
         integer(n_negative),
-        Cell(listed, len(contigs)),
+        Cell(listed),
         number(float(median), ",.1f"),
     )
 
@@ -133,7 +133,8 @@ def _samples(data: Dataset, task: Task, totals: Any) -> Table:
 def _histogram(task: Task, totals: Any) -> Gallery:
     """Regions by their cuts, of each split."""
     means = totals.mean(1)
-    edges = np.geomspace(1, max(float(means.max()) + 1, 10), 40)
+    low, high = float(means.min()) + 1, float(means.max()) + 1
+    edges = np.geomspace(low, max(high, 2 * low) * 1.001, 40)
     said = []
     with style():
         figure = new_figure(4.2, 2.8)

@@ -25,7 +25,9 @@ __all__ = ["curves"]
 
 KEY, TITLE, COMMAND = "training", "Training", "modelkit train CONFIG --data DATASET -o RUN"
 TRAIN, VALIDATION = "train_", "validation_"
-ROUND = ("epoch", "step", "n_without_cuts", "n_constant")
+WHOLE = ("epoch", "step", "n_without_cuts", "n_constant")
+PLAIN = (*WHOLE, "seconds")  # in the table alone
+PARTS = ("profile", "total")  # of the loss
 
 Row = dict[str, Any]
 
@@ -75,7 +77,7 @@ def _pictures(run: Run, rows: list[Row]) -> list[Picture]:
     quantities = dict.fromkeys(
         name.removeprefix(TRAIN).removeprefix(VALIDATION)
         for name in names
-        if name.startswith((TRAIN, VALIDATION)) and name != "validation_seconds"
+        if name.startswith((TRAIN, VALIDATION)) and name.removeprefix(VALIDATION) not in PLAIN
     )
     found = [_curve(run, rows, name) for name in quantities]
     if "learning_rate" in names:
@@ -95,7 +97,7 @@ def _curve(run: Run, rows: list[Row], quantity: str) -> Picture | None:
             lines.append((label, [row["epoch"] for row in known], values))
     if not lines:
         return None
-    name = quantity.replace("_", " ")
+    name = f"loss of the {quantity}" if quantity in PARTS else quantity.replace("_", " ")
     said = []
     with style():
         figure = new_figure(3.6, 2.5)
@@ -131,7 +133,7 @@ def _table(rows: list[Row]) -> Table:
 
 def _cell(name: str, value: Any) -> Cell:
     if value is None or isinstance(value, int | float):
-        whole = name.removeprefix(VALIDATION) in ROUND
+        whole = name.removeprefix(VALIDATION) in WHOLE
         form = ".4g" if name == "learning_rate" else ".4f"
         return integer(value) if whole else number(value, form)
     return Cell(str(value))

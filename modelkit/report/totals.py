@@ -113,7 +113,8 @@ def _scatter(name: str, y: Floats, n: Floats) -> Picture:
         figure = new_figure(3.4, 3.2)
         axes = figure.subplots()
         points = y.clip(min=0) + 1, n + 1
-        low, high = 1.0, max(10.0, *(float(each.max()) for each in points))
+        low = min(float(each.min()) for each in points) / 1.2
+        high = max(float(each.max()) for each in points) * 1.2
         axes.plot([low, high], [low, high], color=GREY, linewidth=0.8, linestyle=":")
         alpha = 0.6 if len(y) < MANY else 0.15
         axes.plot(*points, ".", color=COLOURS[0], alpha=alpha, markersize=4, markeredgewidth=0)
