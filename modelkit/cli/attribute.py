@@ -62,6 +62,14 @@ class RowNumbers(click.ParamType[list[int]]):
     help="What a sequence is compared with.  [default: the method's]",
 )  # fmt: skip
 @click.option("--n-references", type=int, default=20, show_default=True, help="Shuffles of each.")
+@click.option(
+    "--background", type=float, nargs=4, default=(0.3, 0.2, 0.2, 0.3), show_default=True,
+    metavar="A C G T", help="Shares of the bases.",
+)  # fmt: skip
+@click.option(
+    "--signals", type=float, default=0.5, show_default=True,
+    help="What channels behind the bases are compared with.",
+)  # fmt: skip
 @click.option("--steps", type=int, default=50, show_default=True, help="Of ig.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the shuffles.")
 @click.option("--layer", help="Of gradcam.  [default: the first convolution]")
@@ -97,9 +105,7 @@ def command(
 
     if targets and lineages:
         raise InputError("target: found with lineages, expected one of them")
-    chosen: dict[str, Sequence[str]] | Sequence[str] | None = targets or None
-    if lineages:
-        chosen = _lineages(lineages)
+    chosen: dict[str, Sequence[str]] | Sequence[str] = _lineages(lineages) if lineages else targets
     quiet = quiet or os.environ.get("RANK", "0") != "0"  # one process of torchrun's speaks
     if not quiet:
         click.echo(described(chosen_device(options["device"])), err=True)

@@ -1,6 +1,7 @@
 """What the bases of a data set's sequences do to a model's output."""
 
 import hashlib
+import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from glob import escape
@@ -21,11 +22,18 @@ from kmerengine.io.atomic import atomic, check_writable
 from kmerengine.io.bed import read_regions
 from kmerengine.io.contigs import read_contigs
 from modelkit.devices import chosen_device
-from modelkit.interpretation.attributions import NAMES, Attributions
+from modelkit.interpretation.attributions import ABOUT, NAMES, Attributions
 from modelkit.interpretation.explain import Explainer
 from modelkit.interpretation.explained import Combine, weights_of
 from modelkit.interpretation.explanation import Explanation
-from modelkit.interpretation.exports import NPZ, file_names, places_in, write_bigwigs, write_npz
+from modelkit.interpretation.exports import (
+    BIGWIG,
+    NPZ,
+    file_names,
+    places_in,
+    write_bigwigs,
+    write_npz,
+)
 from modelkit.interpretation.options import AttributionOptions, Method
 from modelkit.interpretation.partial import Partial
 from modelkit.interpretation.subject import Subject
@@ -45,7 +53,7 @@ def attribute(
     *,
     method: Method = "deepshap",
     head: str | None = None,
-    targets: Targets | None = None,
+    targets: Targets = (),
     combine: Combine = "mean",
     split: str = "test",
     rows: Sequence[int] | Rows | None = None,
@@ -97,7 +105,8 @@ def attribute(
     device : str
         "cpu", "cuda", "cuda:1", or "auto": a GPU if there is one.
     resume : bool
-        Go on with the partial folder if there is one.
+        Go on with the partial folder if there is one; an output of just this is there already
+        then, and is left as it is.
     force : bool
         Replace an existing output, and begin anew if there is a partial folder; with `resume`
         replace an existing output alone.
@@ -130,7 +139,7 @@ def attribute(
     subject = Subject(run, data, head, split)
     if reverse_complement:
         subject.check_reversible()
-    names, weights = weights_of(subject.tasks, targets, combine)
+    names, weights = weights_of(subject.tasks, targets or None, combine)
     examples = _chosen(subject, data, split, rows, None if regions is None else Path(regions))
     exports = _Exports(examples, subject, names, genome, npz=npz, bigwig=bigwig)
     about = {
@@ -150,6 +159,9 @@ def attribute(
     }
     document = _provenance(run, data) | about
     path = output.with_name(f".{output.name}.partial")
+    if resume and not force and _is_made(output, document):
+        shutil.rmtree(path, ignore_errors=True)
+        return Attributions.open(output)
     with joined(place) as ranks:
         if ranks.first:
             check_writable(output, force=force, folder=NAMES)
@@ -259,7 +271,9 @@ class _Exports:
         bigwig: bool,
     ) -> None:
         self._npz, self._contigs, self._places = npz, {}, None
-        file_names(targets, NPZ)
+        for suffix, wanted in ((NPZ, npz), (BIGWIG, bigwig)):
+            if wanted:
+                file_names(targets, suffix)
         if not bigwig:
             return
         if genome is None:
@@ -289,6 +303,14 @@ def _provenance(run: Run, data: Dataset) -> dict[str, Any]:
         "format": schemas.ATTRIBUTIONS,
         "config": run.config.model_dump(mode="json"),
     }
+
+
+def _is_made(output: Path, document: dict[str, Any]) -> bool:
+    """Whether the output is there: a process was killed after its last step but one."""
+    if not (output / ABOUT).exists():
+        return False
+    made = Attributions.open(output).provenance
+    return {name: made.get(name) for name in document} == json.loads(json.dumps(document))
 
 
 def _goes_on(path: Path, output: Path, *, resume: bool, force: bool) -> bool:

@@ -20,7 +20,7 @@ from kmerengine.parallel import available_threads
 from modelkit.inference.overlay import Overlay
 from modelkit.interpretation.attributions import Attributions
 
-__all__ = ["NPZ", "Places", "file_names", "places_in", "write_bigwigs", "write_npz"]
+__all__ = ["BIGWIG", "NPZ", "Places", "file_names", "places_in", "write_bigwigs", "write_npz"]
 
 NPZ, BIGWIG, ONE_HOT = ".npz", ".bw", "one_hot.npz"
 SPOOL = ".values"
