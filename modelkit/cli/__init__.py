@@ -11,9 +11,12 @@ COMMANDS = {
     "footprint": "Predict profiles around motifs in shuffled regions, without bias.",
     "import-weights": "Make a run of the weights that a paper released.",
     "marginalize": "Predict what motifs add to the totals of shuffled regions.",
+    "motifs": "Cluster seqlets to motifs, compare two models, name them.",
     "predict": "Write predicted profiles as bigWig and totals as Parquet.",
-    "select": "List the regions that some models predict better than others.",
     "report": "Write one HTML page about a run.",
+    "select": "List the regions that some models predict better than others.",
+    "seqlets": "Find the short stretches of sequence that a model goes by.",
+    "tomtom": "Name motifs after those of a database.",
     "train": "Train a model on a data set.",
 }
 
