@@ -73,8 +73,20 @@ class BPNet(nn.Module):
 
     def forward(self, sequence: Tensor) -> Outputs:
         """Logits (regions, 1, BPNET_WINDOW), logs of totals (regions, 1)."""
-        inner = self.blocks(self.stem(sequence.mT))[:, EDGE : BPNET_LENGTH - EDGE]
+        return self.heads(self.blocks(self.stem(sequence.mT)))
+
+    def body(self) -> list[nn.Module]:
+        """The layers below the heads, in order."""
+        return [self.stem, *self.blocks]
+
+    def heads(self, x: Tensor) -> Outputs:
+        """Both outputs from what the body makes."""
+        inner = x[:, EDGE : BPNET_LENGTH - EDGE]
         return self.head(inner).mT, self.total(inner.mean(1))
+
+    def heads_see(self) -> tuple[int, int]:
+        """Positions that the heads look at."""
+        return EDGE, BPNET_LENGTH - EDGE
 
 
 class PlainBPNet(nn.Module):
