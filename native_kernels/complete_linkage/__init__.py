@@ -43,7 +43,7 @@ def complete_linkage(
             f"{similarity.shape}"
         )
     parent = np.arange(n)
-    cpu.merge(similarity, np.float32(least), parent)
+    cpu.merge(similarity, float(np.float32(least)), parent)
     cluster = np.empty(n, np.int64)
     cpu.number(parent, cluster)
     return cluster
