@@ -20,9 +20,10 @@ from modelkit.interpretation.gradients import calculating
 from modelkit.interpretation.options import AttributionOptions
 from modelkit.interpretation.rules import Rescale
 
-__all__ = ["INCOMPLETE", "Leak", "incomplete", "leaks"]
+__all__ = ["BETWEEN_STEPS", "INCOMPLETE", "Leak", "incomplete", "leaks"]
 
 INCOMPLETE = 0.01  # of the differences between predictions
+BETWEEN_STEPS = 0.05  # the same of integrated gradients
 ROUNDING = 1e-5  # of the predictions themselves
 
 
@@ -34,6 +35,7 @@ class Leak(NamedTuple):
     name, kind : str
         Of the module; the name is empty for the network itself.
     amount : float
+        Sum of the absolute values, of each sequence.
     share : float
         Of sum |f(x) - f(r)|.
     """
@@ -67,45 +69,58 @@ def leaks(
     to rounding, are left out.
     """
     modules = {name: module for name, module in explained.named_modules() if name}
-    of_x, of_r = _Calls(), _Calls()
-    with of_x.watching(modules):
-        at_x = recorded(explained, rule, x_BCP, options)
-    r = r_BCP.clone().requires_grad_()
-    with (
-        of_r.watching(modules),
-        torch.enable_grad(),
-        rule.compare(1),
-        calculating(r, options),
-    ):
-        at_r = explained(r)
-        seen = of_r.tensors()
-        multipliers = torch.autograd.grad(
-            at_r.sum(), seen, allow_unused=True, materialize_grads=True
-        )
-    by_tensor = {id(each): m for each, m in zip(seen, multipliers, strict=True)}
-    amounts = {name: _leak(of_x.of(name), of_r.of(name), by_tensor) for name in modules}
-    total = float((at_x - at_r).abs().sum().double())
-    found = []
-    for name, module in modules.items():
-        amount = amounts[name] - sum(amounts[inner] for inner in _inside(name, module, modules))
-        share = abs(amount) / max(total, torch.finfo(torch.float64).tiny)
-        if share > INCOMPLETE / 10:
-            found.append(Leak(name, type(module).__name__, amount, share))
+    amounts: dict[str, float] = dict.fromkeys(modules, 0.0)
+    total = 0.0
+    for i in range(len(x_BCP)):
+        one = slice(i, i + 1)
+        away, own = _leaks_of(explained, rule, modules, x_BCP[one], r_BCP[one], options)
+        total += away
+        for name, amount in own.items():
+            amounts[name] += abs(amount)
     explained.anchor(None)
     rule.forget()
-    return sorted(found, key=lambda leak: -leak.share)
+    found = [
+        Leak(name, type(modules[name]).__name__, amount, amount / (total or 1.0))
+        for name, amount in amounts.items()
+    ]
+    kept = [leak for leak in found if leak.share > INCOMPLETE / 10]
+    return sorted(kept, key=lambda leak: -leak.share)
 
 
-def _inside(name: str, module: nn.Module, modules: dict[str, nn.Module]) -> list[str]:
-    """The next modules inside that ran by themselves."""
+def _leaks_of(
+    explained: Explained,
+    rule: Rescale,
+    modules: dict[str, nn.Module],
+    x_1CP: Tensor,
+    r_1CP: Tensor,
+    options: AttributionOptions,
+) -> tuple[float, dict[str, float]]:
+    """sum |f(x) - f(r)| of the targets, and what each module that ran leaks by itself."""
+    of_x, of_r = _Calls(), _Calls()
+    with of_x.watching(modules):
+        at_x = recorded(explained, rule, x_1CP, options)
+    r = r_1CP.clone().requires_grad_()
+    with of_r.watching(modules), torch.enable_grad(), rule.compare(1), calculating(r, options):
+        at_r = explained(r)
+    seen = of_r.tensors()
+    gradients = torch.autograd.grad(at_r.sum(), seen, allow_unused=True, materialize_grads=True)
+    multipliers = {id(each): m for each, m in zip(seen, gradients, strict=True)}
+    ran = {name: _leak(of_x.of(name), of_r.of(name), multipliers) for name in of_r.names()}
+    own = {
+        name: amount - sum(ran.get(inner, 0.0) for inner in _inside(name, modules[name]))
+        for name, amount in ran.items()
+    }
+    return float((at_x - at_r.detach()).abs().sum()), own
+
+
+def _inside(name: str, module: nn.Module) -> list[str]:
+    """The next modules inside; those that a list holds are inside of what holds the list."""
     found = []
     for child, inner in module.named_children():
         below = f"{name}.{child}"
-        if isinstance(inner, nn.ModuleList | nn.ModuleDict):
-            found += _inside(below, inner, modules)
-        else:
-            found.append(below)
-    return [each for each in found if each in modules]
+        lists = isinstance(inner, nn.ModuleList | nn.ModuleDict)
+        found += _inside(below, inner) if lists else [below]
+    return found
 
 
 class _Calls:
@@ -131,6 +146,10 @@ class _Calls:
             self._calls.setdefault(name, []).append((_floats(given), _floats(output)))
 
         return see
+
+    def names(self) -> list[str]:
+        """Of the modules that ran."""
+        return list(self._calls)
 
     def of(self, name: str) -> list[tuple[list[Tensor], list[Tensor]]]:
         """The calls of a module."""
@@ -167,5 +186,5 @@ def _leak(
             for x, r in zip(end_x, end_r, strict=True):
                 m = multipliers.get(id(r))
                 if m is not None and x.shape == r.shape:
-                    total += sign * float((m.double() * (x - r).double()).sum())
+                    total += sign * float((m * (x - r.detach())).double().sum())
     return total

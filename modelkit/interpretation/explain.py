@@ -64,8 +64,8 @@ def explain(
     Warns
     -----
     IncompleteWarning
-        Contributions add up to something else, by more than 1 % of the differences; it names the
-        modules that have no rule.
+        Contributions add up to something else, by more than 1 % of the differences, 5 % for ig; it
+        names the modules that have no rule.
     """
     return Explainer(explained, options or AttributionOptions())(x_BCP, numbers)
 
@@ -112,7 +112,8 @@ class Explainer:
         found = self._explain(x_BCP, numbers)
         if self.options.is_complete and self.incomplete is None:
             off = convergence.incomplete(found)
-            if off > convergence.INCOMPLETE:
+            by_steps = self.options.method == "ig"
+            if off > (convergence.BETWEEN_STEPS if by_steps else convergence.INCOMPLETE):
                 self.incomplete = self._why(off, x_BCP, numbers)
                 warnings.warn(self.incomplete, IncompleteWarning, stacklevel=2)
         return found
@@ -138,6 +139,8 @@ class Explainer:
         """A line about contributions that do not add up."""
         what = f"contributions are off by {off:.1%} of the differences between predictions"
         options = self.options
+        if options.bfloat16:
+            return f"{what}; float32 in place of bfloat16 brings them closer"
         if options.method == "ig":
             return f"{what}; more than {options.steps} steps bring them closer"
         x_BCP, numbers = x_BCP[:LOOKED_AT], numbers[:LOOKED_AT]

@@ -102,6 +102,8 @@ class AttributionOptions:
             )
         if self.layer is not None and self.method != "gradcam":
             raise InputError(f"layer: found {self.layer!r} for {self.method}, expected gradcam")
+        if self.bfloat16 and self.method == "ism":
+            raise InputError("bfloat16: found True for ism, whose differences it would round away")
 
     @property
     def compared_with(self) -> References | None:
