@@ -27,6 +27,7 @@ bench: $(VENV)/bench.stamp
 	$(BIN)/python -m bench.sample
 	$(BIN)/python -m bench.loader
 	$(BIN)/python -m bench.models
+	$(BIN)/python -m bench.attribution
 	$(BIN)/python -m bench.table
 	-$(BIN)/python -m bench.targets
 
@@ -59,10 +60,10 @@ $(VENV)/models.stamp: pyproject.toml constraints.txt | $(VENV)/made.stamp
 	$(PIP) -e '.[models]'
 	touch $(VENV)/base.stamp $@
 
-# scikit-learn, bam2bw, memelite and bpnet-lite are peers; kmc, jellyfish, samtools and bedtools are
+# scikit-learn, bam2bw, captum, memelite, tangermeme and bpnet-lite are peers; kmc, jellyfish, samtools and bedtools are
 # too, from the system's packages, if they are there. Of what bpnet-lite asks for, its networks need
 # the packages named with it.
 $(VENV)/bench.stamp: pyproject.toml constraints.txt | $(VENV)/made.stamp
-	$(PIP) -e '.[models]' bam2bw memelite h5py pandas tangermeme tqdm
+	$(PIP) -e '.[models]' bam2bw captum memelite h5py pandas tangermeme tqdm
 	$(PIP) --no-deps bpnet-lite==1.1.0
 	touch $(VENV)/base.stamp $@
