@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Band", "Box", "draw_footprints", "draw_marginals"]
 
-MOST_MOTIFS, MOST_TARGETS = 12, 12  # of a figure; the tables hold them all
+MOST_MOTIFS = 12  # of a figure; the tables hold them all
+MOST_BOXES, MOST_COLUMNS = 24, 6  # targets
 PANEL = (2.6, 1.9)  # inches
 
 Floats = npt.NDArray[np.float64]
@@ -52,7 +53,7 @@ def draw_marginals(
         What each group is called.
     """
     shown = list(boxes)[:MOST_MOTIFS]
-    n_targets = min(len(targets), MOST_TARGETS)
+    n_targets = min(len(targets), MOST_BOXES)
     width = 1.0 + 0.28 * n_targets * len(groups)
     with style():
         figure = new_figure(max(PANEL[0], width), 0.7 + PANEL[1] * len(shown))
@@ -66,6 +67,7 @@ def draw_marginals(
             ax.set_title(_part(motif))
             ax.set_ylabel("change of cuts")
         axes[-1].set_xticks(np.arange(n_targets), list(targets[:n_targets]), rotation=90)
+        _say_what_is_left(figure, len(boxes), len(targets), MOST_BOXES)
         if len(groups) > 1:
             axes[0].legend()
     return figure
@@ -80,8 +82,8 @@ def _draw_boxes(ax: "Axes", boxes: list[Box], at: Floats, number: int, name: str
     drawn = ax.bxp(
         stats, positions=at, widths=0.28, showfliers=False, patch_artist=True, manage_ticks=False,
         boxprops={"facecolor": "white" if number else COLOURS[number], "edgecolor": COLOURS[number],
-                  "alpha": 0.9},
-        medianprops=line | {"color": COLOURS[number] if number else "white", "linewidth": 1.6},
+                  "alpha": 0.6},
+        medianprops=line | {"color": "black", "linewidth": 1.6},
         whiskerprops=line, capprops=line,
     )  # fmt: skip
     drawn["boxes"][0].set_label(name)
@@ -103,10 +105,11 @@ def draw_footprints(
         Where each motif lies, bp of the window.
     """
     motifs = list(dict.fromkeys(motif for motif, _ in bands))[:MOST_MOTIFS]
-    targets = list(dict.fromkeys(target for _, target in bands))[:MOST_TARGETS]
+    every = list(dict.fromkeys(target for _, target in bands))
+    targets = every[:MOST_COLUMNS]
     with style():
-        figure = new_figure(0.6 + PANEL[0] * len(targets), 0.6 + PANEL[1] * len(motifs))
-        axes = figure.subplots(len(motifs), len(targets), squeeze=False)
+        figure = new_figure(0.6 + PANEL[0] * len(targets), 0.6 + (PANEL[1] + 0.2) * len(motifs))
+        axes = figure.subplots(len(motifs), len(targets), squeeze=False, sharey="row")
         for row, motif in zip(axes, motifs, strict=True):
             start, stop = spans[motif]
             for ax, target in zip(row, targets, strict=True):
@@ -122,12 +125,19 @@ def draw_footprints(
                     )
                     ax.plot(position, band.median, color=colour, linestyle=dash, label=label)
                 ax.set_ylim(0)
-                ax.set_title(f"{_part(motif)}, {_part(target)}: {depths[motif, target]:+.2f}")
+                ax.set_title(f"{_part(motif)}\n{_part(target)}: {depths[motif, target]:+.2f} bits")
             row[0].set_ylabel("probability per bp")
         for ax in axes[-1]:
             ax.set_xlabel("from the motif's middle (bp)")
+        _say_what_is_left(figure, len(spans), len(every), MOST_COLUMNS)
         axes[0, 0].legend()
     return figure
+
+
+def _say_what_is_left(figure: "Figure", n_motifs: int, n_targets: int, most: int) -> None:
+    if n_motifs > MOST_MOTIFS or n_targets > most:
+        shown = f"{min(n_motifs, MOST_MOTIFS)} of {n_motifs} motifs"
+        figure.suptitle(f"the first {shown}, {min(n_targets, most)} of {n_targets} targets")
 
 
 def _part(name: str) -> str:
