@@ -60,9 +60,9 @@ $(VENV)/models.stamp: pyproject.toml constraints.txt | $(VENV)/made.stamp
 	$(PIP) -e '.[models]'
 	touch $(VENV)/base.stamp $@
 
-# scikit-learn, bam2bw, captum, memelite, tangermeme and bpnet-lite are peers; kmc, jellyfish, samtools and bedtools are
-# too, from the system's packages, if they are there. Of what bpnet-lite asks for, its networks need
-# the packages named with it.
+# scikit-learn, bam2bw, captum, memelite, tangermeme and bpnet-lite are peers; kmc, jellyfish,
+# samtools and bedtools are too, from the system's packages, if they are there. Of what bpnet-lite
+# asks for, its networks need the packages named with it.
 $(VENV)/bench.stamp: pyproject.toml constraints.txt | $(VENV)/made.stamp
 	$(PIP) -e '.[models]' bam2bw captum memelite h5py pandas tangermeme tqdm
 	$(PIP) --no-deps bpnet-lite==1.1.0

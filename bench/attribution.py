@@ -1,0 +1,93 @@
+"""Attributions on the CPU: sequences per second, BPNet's totals, against tangermeme and captum.
+
+    python -m bench.attribution [--repeats 3] [--case NAME ...] [--provider NAME ...] [--list]
+
+A process explains two sequences, whose scores must agree with those of the others, and then so many
+as the case says, one by one; only those are timed. Memory is kept or not as in `bench.models`. A
+row of ours says how far the scores are from adding up, one in bfloat16 also how they correlate with
+those of float32.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from bench.attribution_alone import SHUFFLES, STEPS
+from bench.command import main
+from bench.harness import Case, Facts, Provider
+from bench.machine import package_version
+from bench.models import BPNET, KEEPS, KEPT
+
+OURS = "modelkit"
+
+
+def explainer(
+    name: str,
+    job: str,
+    by: str,
+    *,
+    sequences: int,
+    package: str = "torch",
+    keep: bool = True,
+    runs: int | None = None,
+) -> Provider:
+    """One way of explaining, in a process of its own that times itself."""
+    setting = [f"{key}={value}" for key, value in KEPT.items()] if keep else []
+    unset = [] if keep else [part for key in KEPT for part in ("-u", key)]
+    alone = [sys.executable, "-m", "bench.attribution_alone", job, by, str(sequences)]
+
+    def observe(_: Path, stdout: str) -> Facts:
+        said = json.loads(stdout.splitlines()[-1])
+        return {fact: value for fact, value in said.items() if fact != "seconds"}
+
+    return Provider(
+        name=name + (KEEPS if keep else ""),
+        command=lambda _: ["env", *unset, *setting, *alone],
+        observe=observe,
+        version=lambda: package_version(package),
+        self_timed=True,
+        runs=runs,
+    )
+
+
+def against(
+    job: str, by: str, *, sequences: int, extra: tuple[Provider, ...] = ()
+) -> list[Provider]:
+    """Ours and a peer, with memory kept and without."""
+    return [
+        explainer(OURS, job, OURS, sequences=sequences),
+        explainer(OURS, job, OURS, sequences=sequences, keep=False, runs=1),
+        *extra,
+        explainer(by, job, by, sequences=sequences, package=by, runs=1),
+        explainer(by, job, by, sequences=sequences, package=by, keep=False, runs=1),
+    ]
+
+
+def deepshap(sequences: int) -> Case:
+    """DeepLIFT over dinucleotide shuffles."""
+    return Case(
+        name="deepshap",
+        label=f"{BPNET}, DeepSHAP with {SHUFFLES} shuffles",
+        work=sequences,
+        unit="sequence",
+        providers=against("deepshap", "tangermeme", sequences=sequences),
+    )
+
+
+def integrated(sequences: int) -> Case:
+    """Integrated gradients; one row in bfloat16."""
+    half = explainer("modelkit, bfloat16", "ig", "modelkit-bfloat16", sequences=sequences, runs=1)
+    return Case(
+        name="ig",
+        label=f"{BPNET}, integrated gradients of {STEPS} steps",
+        work=sequences,
+        unit="sequence",
+        providers=against("ig", "captum", sequences=sequences, extra=(half,)),
+    )
+
+
+CASES = [deepshap(10), integrated(10)]
+
+
+if __name__ == "__main__":
+    main("attribution", __doc__, CASES)
