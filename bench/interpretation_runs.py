@@ -23,15 +23,16 @@ from typing import Any
 import numpy as np
 
 import kmerengine
-from bench.bpaitac_data import CENTRE, Experiment, genome, make
+from bench.bpaitac_data import CENTRE, Experiment, cell_types, genome, make
 from bench.bpaitac_sweep import SIZES
 from bench.data import WORK
 from bench.harness import say
 from kmerengine.io.atomic import atomic
 from kmerengine.simulators.atac_genome import NAMES, Contig
+from kmerengine.simulators.atac_rates import CellType
 from kmerengine.simulators.sequences import LETTERS, wrapped
 
-__all__ = ["DATA", "DESTROYED", "EXPERIMENT", "KINDS", "contigs", "runs_of"]
+__all__ = ["DATA", "DESTROYED", "EXPERIMENT", "FOLDER", "KINDS", "runs_of", "truth"]
 
 EXPERIMENT, SEED = Experiment(), 21
 FOLDER = WORK / "interpretation"
@@ -49,9 +50,13 @@ KINDS: dict[str, tuple[range, dict[str, Any]]] = {  # seeds, and what differs in
 }
 
 
-def contigs() -> list[Contig]:
-    """Bases and sites, as `bench.bpaitac_data.make` draws them."""
-    return genome(EXPERIMENT, np.random.default_rng(SEED))
+def truth() -> tuple[list[Contig], list[CellType]]:
+    """Bases and sites, and cell types, as `bench.bpaitac_data.make` draws them."""
+    rng = np.random.default_rng(SEED)
+    contigs = genome(EXPERIMENT, rng)
+    for contig in contigs:  # the strengths of peaks come between
+        rng.normal(0, EXPERIMENT.strength, len(contig.summits))
+    return contigs, cell_types(EXPERIMENT, rng)
 
 
 def runs_of(kind: str) -> list[Path]:
@@ -66,7 +71,7 @@ def prepare() -> None:
         return
     rng = np.random.default_rng(SEED + 1)
     path = FOLDER / "genome-without.fa"
-    found = contigs()
+    found, _ = truth()
     with atomic(path, force=True) as temporary, temporary.open("wb") as file:
         for contig in found:
             codes = contig.codes.copy()
