@@ -101,7 +101,7 @@ def some_matrices(seed, lengths, *, centred=True):
 
 
 def tables_of(correlations, step=1e-3):
-    """Scores that tell the union and r apart: 1000 union - log(1 - r^2)."""
+    """Scores that tell the union and r apart: 1000 union + sqrt(-log(1 - r^2))."""
     at = np.arange(20_001) * step
     unions = np.arange(correlations.longest_union + 1)
     return at[None] + 1000.0 * unions[:, None], step
@@ -125,7 +125,7 @@ def test_scores_of_all_pairs_are_those_of_padded_matrices(centred):
             found = float(out[i * (i - 1) // 2 + j])
             assert round(found / 1000) == union, (i, j)
             found -= 1000 * union
-            assert found == pytest.approx(-np.log(1 - r * r), rel=2e-3, abs=5e-3)
+            assert found == pytest.approx(np.sqrt(-np.log(1 - r * r)), rel=2e-3, abs=5e-3)
             checked += 1
     assert checked > 40
 

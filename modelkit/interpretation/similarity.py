@@ -26,8 +26,8 @@ __all__ = ["MIN_OVERLAP", "aligned_p", "score_tables", "similarities"]
 MIN_OVERLAP = 4  # bp
 MOST = 100_000  # matrices: 20 GB of scores
 
-STEP = 1 / 256  # of -log(1 - r^2): scores between are off by less than 1e-6 of themselves
-LAST = 16.0  # 1 - r^2 = 1e-7, what float32 can tell from 0
+STEP = 1 / 2048  # of sqrt(-log(1 - r^2)): scores in between are off by less than 1e-5
+LAST = 4.0  # 1 - r^2 = 1e-7, what float32 can tell from 0
 
 ROWS = 64  # of a piece of work
 
@@ -48,7 +48,7 @@ def aligned_p(r: npt.ArrayLike, union: npt.ArrayLike) -> npt.NDArray[np.float64]
 
 
 def score_tables(longest_union: int) -> npt.NDArray[np.float64]:
-    """-log10 p for each union to `longest_union`, at -log(1 - r^2) = 0, STEP, .. LAST.
+    """-log10 p for each union to `longest_union`, at sqrt(-log(1 - r^2)) = 0, STEP, .. LAST.
 
     Far out p is too small for a float: there its series is taken, x^a / (a B(a, 1/2)) F(a, 1/2;
     a + 1; x) with x = 1 - r^2 and a = (n - 2) / 2.
@@ -56,14 +56,19 @@ def score_tables(longest_union: int) -> npt.NDArray[np.float64]:
     from scipy.special import betainc, betaln, hyp2f1
 
     at = np.arange(round(LAST / STEP) + 1) * STEP
-    x = np.exp(-at)
+    x = np.exp(-at * at)
     tables = np.zeros((longest_union + 1, len(at)))
     for union in range(1, longest_union + 1):
         a = (4 * union - 2) / 2
         p = betainc(a, 0.5, x)
         small = p < 1e-200
         tables[union, ~small] = -np.log10(p[~small])
-        tail = -a * at[small] - np.log(a) - betaln(a, 0.5) + np.log(hyp2f1(a, 0.5, a + 1, x[small]))
+        tail = (
+            -a * at[small] ** 2
+            - np.log(a)
+            - betaln(a, 0.5)
+            + np.log(hyp2f1(a, 0.5, a + 1, x[small]))
+        )
         tables[union, small] = -tail / np.log(10)
     return tables
 

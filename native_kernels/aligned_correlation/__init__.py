@@ -95,8 +95,8 @@ class Correlations:
         low, high : int
             Threads may fill different rows at once.
         tables : float64, shape (longest_union + 1, m)
-            Of each union: scores of r > 0, at -log(1 - r^2) = 0, step, 2 step and so on; linear in
-            between, the last one beyond. Of r <= 0 the score is -log10(2 - 10^-score(-r)).
+            Of each union: scores of r > 0, at sqrt(-log(1 - r^2)) = 0, step, 2 step and so on;
+            linear in between, the last one beyond. Of r <= 0 the score is -log10(2 - 10^-score(-r)).
         step : float
         out : float32, shape (n (n - 1) / 2,)
             That of i with j < i is put at i (i - 1) / 2 + j.

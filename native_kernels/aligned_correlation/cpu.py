@@ -85,7 +85,7 @@ def fill_rows(
             for w in range(width):
                 r64 = np.float64(best[w])
                 rest = max(1 - r64 * r64, 1e-300)
-                place = -np.log(rest) / step
+                place = np.sqrt(-np.log(rest)) / step
                 table = tables[np.int64(union_of[w])]
                 left = np.int64(place)
                 if left >= table.shape[0] - 1:

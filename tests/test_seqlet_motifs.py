@@ -1,0 +1,524 @@
+"""Motifs of seqlets, against SciPy and motifs that were planted."""
+
+import json
+from fractions import Fraction
+from math import comb
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.stats import fisher_exact, pearsonr
+from test_seqlets import write
+
+from kmerengine import InputError, Motif, read_motifs, write_meme
+from modelkit.cli import main
+from modelkit.interpretation.clusters import average, cluster_seqlets, linked
+from modelkit.interpretation.enrichment import count_units, fisher_greater
+from modelkit.interpretation.motif_set import Motifs
+from modelkit.interpretation.motifs import motifs
+from modelkit.interpretation.naming import MotifMatches, q_values, tomtom
+from modelkit.interpretation.seqlets import seqlets
+from modelkit.interpretation.similarity import STEP, aligned_p, score_tables, similarities
+from native_kernels.aligned_correlation import aligned_correlation_reference
+
+WORDS = ("GATAAGGC", "TGACTCAT", "CCGGAAGT", "ATTTGCATA")
+
+
+def matrix_of(word, rng=None, noise=0.0):
+    made = np.array([[3.0 if base == each else -1.0 for each in "ACGT"] for base in word])
+    made *= np.linspace(0.6, 1, len(word))[:, None]
+    if rng is not None:
+        made = made + rng.normal(0, noise, made.shape)
+    return (made / made.max()).astype(np.float32)
+
+
+def some_seqlets(n, seed=0, noise=0.3, words=WORDS):
+    """Parts of words on either strand, with what they are of."""
+    rng = np.random.default_rng(seed)
+    made, of = [], []
+    for _ in range(n):
+        k = int(rng.integers(len(words)))
+        matrix = matrix_of(words[k], rng, noise)
+        low = int(rng.integers(0, 2))
+        matrix = matrix[low : len(matrix) - int(rng.integers(0, 2))]
+        made.append(matrix[::-1, ::-1] if rng.random() < 0.5 else matrix)
+        of.append(k)
+    return [np.ascontiguousarray(each) for each in made], of
+
+
+# ----------------------------------------------------------------------------------- similarity
+
+TABLES = score_tables(30)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 10**6), st.integers(1, 30), st.floats(0.01, 30))
+def test_p_values_are_scipy_s(seed, union, scale):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=4 * union)
+    y = x + rng.normal(size=4 * union) * scale
+    r, p = pearsonr(x, y)
+    assert aligned_p(r, union) == pytest.approx(p, rel=1e-6, abs=1e-290)
+    if r > 0 and 1 - r * r > 1e-6:
+        place = np.sqrt(-np.log(1 - r * r)) / STEP
+        table = TABLES[union]
+        left = int(place)
+        score = table[left] + (place - left) * (table[left + 1] - table[left])
+        assert score == pytest.approx(-np.log10(p), rel=1e-5, abs=1e-5)
+
+
+def test_scores_of_p_too_small_for_a_float_go_on():
+    table = score_tables(58)[58]
+    assert np.all(np.isfinite(table))
+    assert np.all(np.diff(table) > 0)
+    assert table[-1] > 700
+    assert np.all(np.abs(np.diff(table, 3)) < 1e-6)  # no step where the series takes over
+    at = np.arange(len(table)) * STEP  # n = 4: I_x(1, 1/2) = 1 - sqrt(1 - x)
+    closed = -np.log10(-np.expm1(0.5 * np.log1p(-np.exp(-np.square(at[1:])))))
+    np.testing.assert_allclose(score_tables(1)[1][1:], closed, rtol=1e-9)
+
+
+def test_scores_of_seqlets_are_those_of_padded_matrices_and_scipy():
+    matrices, _ = some_seqlets(40, 3)
+    scores, order = similarities(matrices, threads=1)
+    assert sorted(order.tolist()) == list(range(40))
+    assert [len(matrices[i]) for i in order] == sorted(map(len, matrices))
+    for i in range(40):
+        for j in range(i):
+            r, union, _, _ = aligned_correlation_reference(matrices[order[i]], matrices[order[j]])
+            p = float(aligned_p(r, union))
+            found = float(scores[i * (i - 1) // 2 + j])
+            expected = -np.log10(p if r > 0 else 2 - p)
+            assert found == pytest.approx(expected, rel=2e-4, abs=2e-5)
+    again, _ = similarities(matrices, threads=3)
+    np.testing.assert_array_equal(scores, again)
+
+
+# ------------------------------------------------------------------------------------- clusters
+
+
+@pytest.fixture(scope="module")
+def exact():
+    """Seqlets and the distances of all pairs, from padded matrices."""
+    matrices, _ = some_seqlets(80, 4, noise=0.9)
+    n = len(matrices)
+    distance = np.zeros((n, n))
+    for i in range(n):
+        for j in range(i):
+            r, union, _, _ = aligned_correlation_reference(matrices[i], matrices[j])
+            p = float(aligned_p(r, union))
+            distance[i, j] = distance[j, i] = p if r > 0 else 2 - p
+    return matrices, distance
+
+
+@pytest.mark.parametrize("threshold", [0.05, 1e-3, 1e-6])
+def test_clusters_are_those_of_scipy_with_exact_p_values(exact, threshold):
+    matrices, distance = exact
+    n = len(matrices)
+    theirs = fcluster(linkage(distance[np.triu_indices(n, 1)], "complete"), threshold, "distance")
+    ours = linked(matrices, threshold)
+    pairs = set(zip(ours.tolist(), theirs.tolist(), strict=True))
+    assert len(pairs) == len(set(ours.tolist())) == len(set(theirs.tolist()))
+    assert list(dict.fromkeys(ours.tolist())) == list(range(len(set(ours.tolist()))))
+
+
+def check_alignments(clusters, matrices):
+    """What a cluster promises of its members, with loops."""
+    assert sorted(m for each in clusters for m in each.members.tolist()) == list(
+        range(len(matrices))
+    )
+    for each in clusters:
+        total = np.zeros((len(each.cwm) + 200, 4))
+        for m, offset, minus in zip(
+            each.members.tolist(), each.offset.tolist(), each.minus.tolist(), strict=True
+        ):
+            laid = matrices[m][::-1, ::-1] if minus else matrices[m]
+            for place, row in enumerate(laid, offset + 100):
+                total[place] += row
+        part = total[100 : 100 + len(each.cwm)] / len(each.members)
+        np.testing.assert_allclose(each.cwm, part, atol=1e-6)
+        positive = np.maximum(total / len(each.members), 0).sum(1)
+        cut = 0.05 * positive.max()
+        assert positive[100] >= cut
+        assert positive[99 + len(each.cwm)] >= cut
+        assert np.all(positive[:100] < cut)
+        assert np.all(positive[100 + len(each.cwm) :] < cut)
+        np.testing.assert_allclose(each.pfm.sum(1), 1)
+        for row, frequencies in zip(each.cwm, each.pfm, strict=True):
+            if (row > 0).any():
+                expected = np.maximum(row, 0) / np.maximum(row, 0).sum()
+                np.testing.assert_allclose(frequencies, expected, atol=1e-9)
+
+
+@pytest.mark.parametrize(("rounds", "threshold"), [(1, 1e-3), (2, 1e-6)])
+def test_planted_words_come_back_on_one_strand(rounds, threshold):
+    matrices, of = some_seqlets(200, 6, noise=0.25)
+    clusters = cluster_seqlets(matrices, threshold, rounds=rounds)
+    check_alignments(clusters, matrices)
+    assert [len(each.members) for each in clusters] == sorted(
+        (len(each.members) for each in clusters), reverse=True
+    )
+    assert len(clusters) == len(WORDS)
+    for each in clusters:
+        kinds = {of[m] for m in each.members}
+        assert len(kinds) == 1
+        word = WORDS[kinds.pop()]
+        consensus = "".join("ACGT"[b] for b in each.pfm.argmax(1))
+        turned = consensus[::-1].translate(str.maketrans("ACGT", "TGCA"))
+        assert word in (consensus, turned)
+
+
+def test_a_second_round_joins_what_the_first_left_apart():
+    matrices, of = some_seqlets(150, 8, noise=0.8)
+    first = cluster_seqlets(matrices, 1e-5, rounds=1)
+    second = cluster_seqlets(matrices, 1e-5, rounds=2)
+    check_alignments(second, matrices)
+    assert len(second) < len(first)
+    groups = [set(each.members.tolist()) for each in second]
+    for each in first:  # clusters are only joined
+        assert sum(set(each.members.tolist()) <= group for group in groups) == 1
+    assert np.mean([len({of[m] for m in each.members}) == 1 for each in second]) > 0.9
+
+
+def test_positions_below_a_twentieth_are_trimmed_and_offsets_follow():
+    matrix = np.full((8, 4), -0.1, np.float32)
+    matrix[2, 0], matrix[3, 1], matrix[4, 3], matrix[5, 0] = 0.5, 1.0, 0.3, 0.05
+    matrix[6, 0] = 0.049
+    made = average([matrix], np.array([0]), np.array([7]), np.array([False]))
+    assert made.offset.tolist() == [-2]
+    np.testing.assert_allclose(made.cwm, matrix[2:6], rtol=1e-6)
+    turned = average([matrix], np.array([0]), np.array([0]), np.array([True]))
+    np.testing.assert_allclose(turned.cwm, matrix[2:6][::-1, ::-1], rtol=1e-6)
+    assert turned.offset.tolist() == [-2]
+    uniform = np.array([[1, 0, 0, 0], [-1, -1, -1, -1], [0, 0, 0, 1]], np.float32)
+    made = average([uniform], np.array([0]), np.array([0]), np.array([False]))
+    assert made.pfm.tolist() == [[1, 0, 0, 0], [0.25] * 4, [0, 0, 0, 1]]
+
+
+def test_no_seqlets_and_options_out_of_range():
+    assert cluster_seqlets([], 0.05, rounds=2) == []
+    one = cluster_seqlets([matrix_of("GATA")], 0.05)
+    assert [each.members.tolist() for each in one] == [[0]]
+    with pytest.raises(InputError, match="threshold: found 1"):
+        linked([matrix_of("GATA")], 1)
+    with pytest.raises(InputError, match="rounds: found 0"):
+        cluster_seqlets([], 0.05, rounds=0)
+
+
+# ----------------------------------------------------------------------------------- enrichment
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.integers(1, 30), st.integers(1, 30), st.data())
+def test_p_values_are_fisher_s(of_n, of_m, data):
+    n, m = data.draw(st.integers(0, of_n)), data.draw(st.integers(0, of_m))
+    p = float(fisher_greater(np.array([n]), of_n, np.array([m]), of_m)[0])
+    theirs = fisher_exact([[n, m], [of_n - n, of_m - m]], alternative="greater").pvalue
+    assert p == pytest.approx(theirs, rel=1e-8)
+    total = comb(of_n + of_m, n + m)
+    exact = sum(
+        Fraction(comb(of_n, k) * comb(of_m, n + m - k), total)
+        for k in range(n, min(of_n, n + m) + 1)
+    )
+    assert p == pytest.approx(float(exact), rel=1e-8)
+
+
+def test_what_is_counted():
+    motif = np.array([0, 0, 0, 0, 1, 1])
+    model = np.array([0, 0, 0, 1, 1, 1])
+    example = np.array([5, 5, 5, 5, 2, 3])
+    target = np.array([0, 0, 1, 0, 1, 1])
+    given = {"n_motifs": 3, "sizes": [(10, 2), (7, 3)]}
+    one, other, third = (
+        count_units(motif, model, example, target, unit=unit, **given)
+        for unit in ("seqlets", "lineages", "sequences")
+    )
+    assert one.units.tolist() == [[3, 1], [0, 2], [0, 0]]
+    assert one.of.tolist() == [3, 3]
+    assert other.units.tolist() == [[2, 1], [0, 2], [0, 0]]
+    assert other.of.tolist() == [20, 21]
+    assert third.units.tolist() == [[1, 1], [0, 2], [0, 0]]
+    assert third.of.tolist() == [10, 7]
+    assert third.seqlets.tolist() == one.units.tolist()
+
+
+# --------------------------------------------------------------------------------------- folder
+
+P = 100
+
+
+def attributions_of(folder, words, n=40, seed=0):
+    """Attributions of sequences with a word each, on either strand, in one of two targets."""
+    rng = np.random.default_rng(seed)
+    sequence = rng.integers(0, 4, (n, P)).astype(np.uint8)
+    scores = rng.normal(0, 0.02, (n, 2, 4, P))
+    planted = []
+    for e in range(n):
+        word, target = words[e % len(words)], e % 2
+        at, minus = int(rng.integers(5, P - 20)), bool(rng.random() < 0.5)
+        codes = np.array(["ACGT".index(base) for base in word])
+        matrix = matrix_of(word, rng, 0.1) * (1 if e % 3 else 2)
+        if minus:
+            codes, matrix = (3 - codes)[::-1], matrix[::-1, ::-1]
+        sequence[e, at : at + len(word)] = codes
+        scores[e, target, :, at : at + len(word)] += matrix.T
+        planted.append((e, target, at, minus, word))
+    return write(folder, sequence, scores), planted
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """Two models' seqlets: the second does not go by the third word."""
+    folder = tmp_path_factory.mktemp("two")
+    one, planted = attributions_of(folder / "bpaitac", WORDS[:3], n=60)
+    other, _ = attributions_of(folder / "aitac", WORDS[:2], n=60, seed=1)
+    found = seqlets(one, folder / "1.parquet", z=3.0)
+    seqlets(other, folder / "2.parquet", of=one, z=3.0)
+    assert len(found) >= 55
+    database = [
+        Motif(name=f"db{i}", alt_name=f"TF{i}", probabilities=np.array(
+            [[0.91 if b == each else 0.03 for each in "ACGT"] for b in word]))
+        for i, word in enumerate(WORDS)
+    ]  # fmt: skip
+    rng = np.random.default_rng(0)
+    database += [
+        Motif(name=f"other{i}", probabilities=rng.dirichlet([0.4] * 4, 9)) for i in range(60)
+    ]
+    write_meme(folder / "db.meme", database)
+    return folder, planted
+
+
+def test_motifs_of_two_models(two, tmp_path):
+    folder, planted = two
+    made = motifs(
+        [folder / "1.parquet", folder / "2.parquet"], tmp_path / "m", names=("bp", "ai"),
+        database=folder / "db.meme", threshold=1e-4,
+    )  # fmt: skip
+    assert made.models == ("bp", "ai")
+    rows = made.table.to_pylist()
+    assert [row["seqlets"] for row in rows] == sorted((r["seqlets"] for r in rows), reverse=True)
+    assert [sum(row["seqlets_by_model"]) for row in rows] == [row["seqlets"] for row in rows]
+    named = {row["match"]: row for row in rows[:3]}
+    assert set(named) == {"db0", "db1", "db2"}
+    assert named["db2"]["match_alt_name"] == "TF2"
+    assert named["db2"]["match_q"] < 0.05
+    third = named["db2"]
+    assert third["of"] == [120, 120]  # sequences and targets
+    assert third["seqlets_by_model"][1] == 0
+    n = third["count"][0]
+    expected = fisher_exact([[n, 0], [120 - n, 120]], alternative="greater").pvalue
+    assert third["p"] == [pytest.approx(expected), 1.0]
+    assert third["p_bonferroni"][0] == pytest.approx(expected * len(rows))
+    assert third["enriched"] == [True, False]
+    assert made.enriched("bp")["motif"].to_pylist() == [third["motif"]]
+    assert len(made.enriched("ai")) == 0
+    for row, pfm in zip(rows, made.pfms(), strict=True):
+        assert (pfm.name, len(pfm), pfm.nsites) == (row["motif"], row["length"], row["seqlets"])
+        assert pfm.consensus == row["consensus"]
+        matrix = np.array(row["cwm"]).reshape(-1, 4)
+        np.testing.assert_array_equal(made.cwm(row["motif"]), matrix)
+        np.testing.assert_allclose(np.array(row["pfm"]).reshape(-1, 4), pfm.probabilities)
+    assert len(read_motifs(tmp_path / "m/sequences.meme")) == len(rows)
+    # where seqlets were planted: the model's first, its motif, its strand, its place
+    where = {(r["example"], r["target"]): r for r in made.seqlets.to_pylist() if r["model"] == "bp"}
+    strands = set()
+    for e, target, at, minus, word in planted:
+        row = where.get((e, "BT"[target]))
+        if row is None or row["motif"] not in {each["motif"] for each in rows[:3]}:
+            continue
+        assert row["motif"] == named[f"db{WORDS.index(word)}"]["motif"]
+        motif = rows[int(row["motif"].removeprefix("motif_")) - 1]
+        start = 1000 * e - 5 + at
+        assert abs(row["motif_start"] - start) <= 1
+        assert row["motif_end"] - row["motif_start"] == motif["length"]
+        forward = word[1:-1] in motif["consensus"]
+        assert row["strand"] == ("-" if minus == forward else "+")
+        strands.add(row["strand"])
+        bases = row["sequence"]
+        if row["strand"] == "-":
+            bases = bases[::-1].translate(str.maketrans("ACGT", "TGCA"))
+        shared = motif["consensus"][max(0, row["offset"]) :]
+        assert bases[max(0, -row["offset"]) :][:6] == shared[:6]
+    assert strands == {"+", "-"}
+    lines = (tmp_path / "m/seqlets.bed").read_text().splitlines()
+    assert len(lines) == len(made.seqlets)
+    assert lines[0].split("\t")[5] in "+-"
+
+
+def test_frequencies_of_bases_are_those_of_letters(two, tmp_path):
+    folder, _ = two
+    made = motifs([folder / "1.parquet"], tmp_path / "m", threshold=1e-4)
+    assert made.models == ("bpaitac",)
+    assert all(row["p"] is None for row in made.table.to_pylist())
+    with pytest.raises(InputError, match="expected one of two"):
+        made.enriched("bpaitac")
+    for row, motif in zip(
+        made.table.to_pylist(), read_motifs(tmp_path / "m/sequences.meme"), strict=True
+    ):
+        counts = [dict.fromkeys("ACGT", 0) for _ in range(row["length"])]
+        for each in made.seqlets.to_pylist():
+            if each["motif"] != row["motif"]:
+                continue
+            bases = each["sequence"]
+            if each["strand"] == "-":
+                bases = bases[::-1].translate(str.maketrans("ACGT", "TGCA"))
+            for place, base in enumerate(bases, each["offset"]):
+                if 0 <= place < row["length"]:
+                    counts[place][base] += 1
+        assert row["counts"] == [n for each in counts for n in each.values()]
+        for p, each in zip(motif.probabilities, counts, strict=True):
+            np.testing.assert_allclose(p, np.array(list(each.values())) / sum(each.values()))
+
+
+def test_presets_and_what_overrides_them(two, tmp_path):
+    folder, _ = two
+    given = [folder / "1.parquet", folder / "2.parquet"]
+    code = motifs(given, tmp_path / "code", preset="code").provenance["parameters"]
+    assert (code["threshold"], code["rounds"], code["count"]) == (0.001, 2, "sequences")
+    paper = motifs(given, tmp_path / "paper").provenance["parameters"]
+    assert (paper["threshold"], paper["rounds"], paper["count"]) == (0.05, 1, "lineages")
+    made = motifs(given, tmp_path / "mine", preset="code", rounds=1, count="seqlets")
+    parameters = made.provenance["parameters"]
+    assert (parameters["threshold"], parameters["rounds"]) == (0.001, 1)
+    assert made.table["of"].to_pylist()[0] == [
+        len(made.seqlets.filter(pa.compute.equal(made.seqlets["model"].cast("string"), model)))
+        for model in made.models
+    ]
+
+
+def test_threads_do_not_change_a_bit(two, tmp_path):
+    folder, _ = two
+    one = motifs([folder / "1.parquet"], tmp_path / "1", threads=1)
+    other = motifs([folder / "1.parquet"], tmp_path / "2", threads=3)
+    for name in ("motifs.parquet", "seqlets.parquet", "motifs.meme", "seqlets.bed"):
+        assert (one.path / name).read_bytes() == (other.path / name).read_bytes()
+
+
+def test_no_seqlets_make_an_empty_folder(two, tmp_path):
+    folder, _ = two
+    data, _ = attributions_of(tmp_path / "a", WORDS[:1])
+    seqlets(data, tmp_path / "s.parquet", cutoff=1e6)
+    made = motifs([tmp_path / "s.parquet"], tmp_path / "m", database=folder / "db.meme")
+    assert (len(made), len(made.seqlets), made.pfms(), made.names) == (0, 0, [], ())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"names": ("a",)}, "names: found 1, expected one for each of 2 files"),
+        ({"names": ("a", "a")}, "names: found a, a, expected different ones"),
+        ({"threshold": 0}, "threshold: found 0"),
+        ({"rounds": 0}, "rounds: found 0"),
+        ({"count": "cells"}, "count: found 'cells'"),
+        ({"alpha": 1}, "alpha: found 1"),
+        ({"preset": "x"}, "preset: found 'x'"),
+        ({"database": "none"}, "none: no such file"),
+    ],
+)
+def test_motif_options_out_of_range(two, tmp_path, options, message):
+    folder, _ = two
+    with pytest.raises(InputError, match=message):
+        motifs([folder / "1.parquet", folder / "2.parquet"], tmp_path / "m", **options)
+    assert not (tmp_path / "m").exists()
+
+
+def test_folders_that_are_none(two, tmp_path):
+    folder, _ = two
+    with pytest.raises(InputError, match="found none, expected at least one file"):
+        motifs([], tmp_path / "m")
+    with pytest.raises(InputError, match=r"has no readable motifs\.json"):
+        Motifs.open(tmp_path)
+    made = motifs([folder / "1.parquet"], tmp_path / "m")
+    with pytest.raises(InputError, match="has no motif 'x'"):
+        made.cwm("x")
+    other = motifs([folder / "2.parquet"], tmp_path / "n")
+    (made.path / "motifs.parquet").write_bytes((other.path / "motifs.parquet").read_bytes())
+    with pytest.raises(InputError, match="is not of the same motifs"):
+        Motifs.open(made.path)
+
+
+# --------------------------------------------------------------------------------------- naming
+
+
+def test_q_values_by_hand_and_by_definition():
+    assert q_values(np.array([0.01, 0.04, 0.03, 0.5])).tolist() == pytest.approx(
+        [0.04, 4 * 0.04 / 3, 4 * 0.04 / 3, 0.5]
+    )
+    p = np.random.default_rng(0).random((3, 20)) ** 3
+    p[0, 4] = p[0, 9]
+    for row, q in zip(p, q_values(p), strict=True):
+        ranked = np.sort(row)
+        for value, found in zip(row, q, strict=True):
+            rates = [20 * x / np.sum(row <= x) for x in ranked if x >= value]
+            assert found == pytest.approx(min([*rates, 1.0]))
+
+
+def test_tomtom_finds_a_motif_again_on_both_strands(two, tmp_path):
+    folder, _ = two
+    database = read_motifs(folder / "db.meme")
+    turned = [each.reverse_complement() for each in database[:4]]
+    found = tomtom(turned, folder / "db.meme", tmp_path / "t.parquet")
+    assert {name: (row["target"], row["strand"]) for name, row in found.best().items()} == {
+        f"db{i}": (f"db{i}", "-") for i in range(4)
+    }
+    again = MotifMatches.open(tmp_path / "t.parquet")
+    assert again.table.to_pylist() == found.table.to_pylist()
+    rows = found.table.to_pylist()
+    assert all(row["q"] <= 0.05 and row["p"] <= row["q"] for row in rows)
+    assert found.notes == []
+    everything = tomtom(database[:2], database, q=1)
+    assert len(everything) == 2 * 64
+    for name in ("db0", "db1"):
+        p = [r["p"] for r in everything.table.to_pylist() if r["query"] == name]
+        q = [r["q"] for r in everything.table.to_pylist() if r["query"] == name]
+        assert p == sorted(p)
+        assert q == pytest.approx(q_values(np.array(p)).tolist())
+    few = tomtom(database[:2], database[:10], q=1)
+    assert few.notes == ["the database holds 10 motifs: below 50 p-values depend much on which"]
+
+
+@pytest.mark.data
+def test_jaspar_s_motifs_are_named_after_themselves(data, tmp_path):
+    database = read_motifs(data / "motifs/JASPAR2024_CORE_vertebrates_non-redundant.meme")
+    some = [each for each in database[::25] if each.total_information > 8]
+    turned = [each.reverse_complement() for each in some]
+    found = tomtom(turned, database)
+    best = found.best()
+    assert [best[each.name]["target"] for each in some] == [each.name for each in some]
+
+
+def test_what_tomtom_refuses(two, tmp_path):
+    folder, _ = two
+    with pytest.raises(InputError, match="q: found 0"):
+        tomtom(folder / "db.meme", folder / "db.meme", q=0)
+    with pytest.raises(InputError, match=r"expected one of \.parquet \.tsv"):
+        tomtom(folder / "db.meme", folder / "db.meme", tmp_path / "t.txt")
+    with pytest.raises(InputError, match="query: found no motifs"):
+        tomtom([], folder / "db.meme")
+
+
+def test_the_commands(two, tmp_path):
+    folder, _ = two
+    words = ["motifs", str(folder / "1.parquet"), str(folder / "2.parquet"), "-o",
+             str(tmp_path / "m"), "--threshold", "1e-4", "--database", str(folder / "db.meme"),
+             "--name", "bp", "--name", "ai"]  # fmt: skip
+    said = CliRunner().invoke(main, words)
+    assert said.exit_code == 0, said.output
+    assert "bp: 1 motifs enriched" in said.stderr
+    assert "ai: 0 motifs enriched" in said.stderr
+    made = Motifs.open(tmp_path / "m")
+    assert json.loads((tmp_path / "m/motifs.json").read_text())["models"] == ["bp", "ai"]
+    words = ["tomtom", str(tmp_path / "m/motifs.meme"), str(folder / "db.meme")]
+    said = CliRunner().invoke(main, words)
+    assert said.exit_code == 0, said.output
+    first = said.stdout.splitlines()[0].split("\t")
+    assert first[:2] == ["motif_1", made.table["match"][0].as_py()]
+    said = CliRunner().invoke(main, [*words, "-o", str(tmp_path / "t.tsv")])
+    assert said.exit_code == 0, said.output
+    lines = [line.split("\t") for line in (tmp_path / "t.tsv").read_text().splitlines()]
+    assert lines[0][:3] == ["query", "target", "target_alt_name"]
+    assert lines[1][:2] == first[:2]
