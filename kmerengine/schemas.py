@@ -41,6 +41,7 @@ SEQLETS = "kmerengine.seqlets"  # stretches of significant attributions
 MOTIFS = "kmerengine.motifs"  # clusters of seqlets: a folder
 MOTIF_MATCHES = "kmerengine.motif_matches"  # motifs of a database that motifs are like
 SELECTION = "kmerengine.selection"  # regions that some models predict better than others
+VARIANTS = "kmerengine.variants"  # how variants change predictions
 VOCABULARY = "kmerengine.vocabulary"  # the features themselves
 SEQUENCES = "kmerengine.simulated.sequences"  # labelled sequences
 EMBEDDED = "kmerengine.simulated.embedded"  # the motifs in them
@@ -158,6 +159,30 @@ def attributions_schema() -> pa.Schema:
             _column("prediction", of_targets),
             _column("delta", of_targets),  # by how much the scores miss their sum; or not a number
             _column("spread", of_targets),  # what that is to be small against; or not a number
+        ]
+    )
+
+
+def variants_schema(
+    *, totals: bool = True, profiles: bool = True, quantiles: bool = False
+) -> pa.Schema:
+    """Variants in the order of their file; lists go by the document's `tasks`."""
+    further = {
+        "reference_total": totals,  # cuts in the window with REF
+        "alternative_total": totals,  # with ALT
+        "log2_fold_change": totals,
+        "jsd": profiles,  # of the two profiles, bits
+        "effect": totals and profiles,  # |log2_fold_change| * jsd
+        "active_allele_quantile": quantiles,  # of the larger total among those of peaks, 0 to 1
+    }
+    return pa.schema(
+        [
+            _column("chrom", pa.dictionary(pa.int32(), pa.string())),
+            _column("start", pa.int64()),  # bp, 0-based: of the first base of REF
+            _column("name", pa.string()),  # ID
+            _column("reference", pa.string()),
+            _column("alternative", pa.string()),  # as long
+            *(_column(name, _list_of(pa.float64())) for name, wanted in further.items() if wanted),
         ]
     )
 

@@ -10,6 +10,7 @@ _MODULES = {
     "Predictions": "modelkit.inference.predictions",
     "Run": "modelkit.training.run",
     "Seqlets": "modelkit.interpretation.seqlet_set",
+    "VariantScores": "modelkit.interpretation.variants",
     "add_bias": "modelkit.inference.bias",
     "attribute": "modelkit.interpretation.attribute",
     "evaluate": "modelkit.inference.evaluate",
@@ -25,6 +26,7 @@ _MODULES = {
     "tomtom": "modelkit.interpretation.naming",
     "train": "modelkit.training.train",
     "train_folds": "modelkit.training.train",
+    "variants": "modelkit.interpretation.variants",
 }
 
 __all__ = sorted(_MODULES)

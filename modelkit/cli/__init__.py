@@ -18,6 +18,7 @@ COMMANDS = {
     "seqlets": "Find the short stretches of sequence that a model goes by.",
     "tomtom": "Name motifs after those of a database.",
     "train": "Train a model on a data set.",
+    "variants": "Predict how variants change totals and profiles.",
 }
 
 

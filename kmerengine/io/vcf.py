@@ -1,0 +1,180 @@
+"""Variants from VCF files, plain, gzip or bgzip: changes of bases into as many others.
+
+    #CHROM, POS, ID, REF, ALT, ...        further columns are not read
+
+POS is 1-based; the start of a `Variant` is 0-based.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from kmerengine.errors import InputError
+from kmerengine.io.text import text_blocks
+
+__all__ = ["Variant", "read_variants"]
+
+COLUMNS = ("#CHROM", "POS", "ID", "REF", "ALT")
+MAX_POSITION = 1 << 40  # bp
+
+NO_ALLELE = "no other allele (ALT is .)"
+DELETED = "an allele that another variant deletes (ALT is *)"
+SYMBOLIC = "a symbolic allele, such as <DEL>"
+BREAKEND = "a breakend"
+INDEL = "an insertion or deletion"
+UNKNOWN_BASE = "a base other than A C G T in REF or ALT"
+UNCHANGED = "ALT is REF"
+
+_DIGITS = re.compile(r"[0-9]{1,18}")
+_LETTERS = re.compile(r"[ACGTNRYSWKMBDHVacgtnryswkmbdhv]+")
+_BASES = re.compile(r"[ACGT]+")
+
+
+class Variant(NamedTuple):
+    """One alternative allele of a line.
+
+    Attributes
+    ----------
+    contig : str
+    start : int
+        Of REF, 0-based, bp.
+    name : str
+        ID, "." where there is none.
+    reference, alternative : str
+        Capital A C G T, as many in one as in the other; they differ.
+    line : int
+        1-based, for messages.
+    """
+
+    contig: str
+    start: int
+    name: str
+    reference: str
+    alternative: str
+    line: int
+
+
+def read_variants(
+    path: str | Path, *, skipped: Counter[str] | None = None, seen: Counter[str] | None = None
+) -> Iterator[Variant]:
+    """The single- and multi-base substitutions of a file, one at a time, in its order.
+
+    Parameters
+    ----------
+    path : str or Path
+        With a line of column names (#CHROM). A line of several alternative alleles is several
+        variants.
+    skipped : Counter, optional
+        Alleles that are no substitution are added to it, by reason.
+    seen : Counter, optional
+        "lines" and "alleles" are added to it.
+
+    Yields
+    ------
+    Variant
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, or a line is no variant; the message names the line.
+    """
+    path = Path(path)
+    skipped = Counter() if skipped is None else skipped
+    seen = Counter() if seen is None else seen
+    n_columns = 0
+    for first, block in text_blocks(path, "a VCF file"):
+        for number, line in enumerate(block.split("\n"), first):
+            if line.startswith("##") or not line.strip():
+                continue
+            if line.startswith("#"):
+                n_columns = _named_columns(line.rstrip("\r"), path, number)
+                continue
+            if not n_columns:
+                raise InputError(
+                    f"{path}: line {number}: found {_shown(line)} before a line of column names, "
+                    "expected #CHROM, POS, ID, REF, ALT and so on, separated by tabs; give a whole "
+                    "VCF file, BCF is not read"
+                )
+            if line.count("\t") + 1 != n_columns:
+                raise InputError(
+                    f"{path}: line {number}: found {line.count(chr(9)) + 1} columns, expected "
+                    f"{n_columns} as #CHROM names, separated by tabs; the line is damaged or the "
+                    "file cut short"
+                )
+            seen["lines"] += 1
+            try:
+                contig, start, name, reference, alleles = _fields(line)
+            except ValueError as error:
+                raise InputError(f"{path}: line {number}: {error}") from None
+            for allele in alleles:
+                seen["alleles"] += 1
+                if reason := _why_not(reference, allele):
+                    skipped[reason] += 1
+                else:
+                    yield Variant(contig, start, name, reference, allele, number)
+    if not n_columns:
+        raise InputError(
+            f"{path}: has no line of column names (#CHROM), expected a VCF file; it is empty or "
+            "of another kind"
+        )
+
+
+def _named_columns(line: str, path: Path, number: int) -> int:
+    names = line.split("\t")
+    if tuple(names[:5]) != COLUMNS:
+        raise InputError(
+            f"{path}: line {number}: found columns {_shown(line)}, expected {', '.join(COLUMNS)} "
+            "and so on, separated by tabs"
+        )
+    return len(names)
+
+
+def _fields(line: str) -> tuple[str, int, str, str, list[str]]:
+    """Contig, start, name, REF and the alternative alleles of a line."""
+    contig, position, name, reference, alternative = line.split("\t", 5)[:5]
+    alternative = alternative.rstrip("\r")
+    if not contig:
+        raise ValueError("found no contig in column 1, expected its name")
+    if not _DIGITS.fullmatch(position) or not 1 <= int(position) < MAX_POSITION:
+        raise ValueError(
+            f"found position {_shown(position)}, expected a whole number of 1 or more: positions "
+            "are 1-based"
+        )
+    if not _LETTERS.fullmatch(reference):
+        raise ValueError(f"found REF {_shown(reference)}, expected bases")
+    alleles = [allele.upper() for allele in alternative.split(",")]
+    for allele in alleles:
+        if not allele:
+            raise ValueError(f"found ALT {_shown(alternative)}, expected alleles or '.'")
+        if not (_LETTERS.fullmatch(allele) or allele in ("*", ".") or _symbolic(allele)):
+            raise ValueError(
+                f"found ALT {_shown(allele)}, expected bases, '*', '.', <NAME> or a breakend"
+            )
+    return contig, int(position) - 1, name, reference.upper(), alleles
+
+
+def _symbolic(allele: str) -> str:
+    """What an allele is that has no bases of its own; empty for others."""
+    if allele[0] == "<" and allele[-1] == ">" and len(allele) > 2:
+        return DELETED if allele == "<*>" else SYMBOLIC
+    dots = len(allele) > 1 and (allele[0] == "." or allele[-1] == ".")
+    return BREAKEND if "[" in allele or "]" in allele or dots else ""
+
+
+def _why_not(reference: str, allele: str) -> str:
+    """Why an allele is no substitution of bases; empty if it is one."""
+    if allele in (".", "*"):
+        return NO_ALLELE if allele == "." else DELETED
+    if kind := _symbolic(allele):
+        return kind
+    if len(allele) != len(reference):
+        return INDEL
+    if not (_BASES.fullmatch(reference) and _BASES.fullmatch(allele)):
+        return UNKNOWN_BASE
+    return UNCHANGED if allele == reference else ""
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 40 else f"{text[:37]}...")
