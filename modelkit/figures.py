@@ -6,12 +6,14 @@
         axes.plot(offset, depth, label="with bias")
         save(figure, path)
 
-Nothing global changes: settings hold inside `style` alone, and pyplot is not imported. Colours are
-those of Okabe and Ito (Color Universal Design, 2008), which the colour-blind tell apart; lines
-differ in their dashes too, so that a figure can be read in grey.
+Nothing global changes: settings hold inside `style` alone, and pyplot is not imported. Names are
+drawn as they are, a $ included: no text is mathematics, so that a logarithmic axis needs a
+formatter of its own. Colours are those of Okabe and Ito (Color Universal Design, 2008), which the
+colour-blind tell apart; lines differ in their dashes too, so that a figure can be read in grey.
 """
 
 import io
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +25,7 @@ from kmerengine.io.atomic import atomic
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "GREY", "MAP", "Format", "encoded", "new_figure", "save", "style"]
+__all__ = ["COLOURS", "GREY", "MAP", "Format", "encoded", "new_figure", "plain", "save", "style"]
 
 Format = Literal["png", "svg"]
 
@@ -54,6 +56,7 @@ _SETTINGS: Final[dict[str, Any]] = {
     "xtick.labelsize": 8,
     "ytick.labelsize": 8,
     "path.simplify": True,
+    "text.parse_math": False,
     # letters are outlines: a page looks the same whatever fonts its reader has
     "svg.fonttype": "path",
     "svg.hashsalt": "kmerengine",
@@ -68,7 +71,9 @@ def style() -> Iterator[None]:
 
     cycle = cycler(color=COLOURS) + cycler(linestyle=DASHES)
     settings: Any = {**_defaults(), **_SETTINGS, "axes.prop_cycle": cycle}
-    with matplotlib.rc_context(settings):
+    with matplotlib.rc_context(settings), warnings.catch_warnings():
+        # a letter that the font lacks is drawn as a box
+        warnings.filterwarnings("ignore", r"Glyph .* missing from font", UserWarning)
         yield
 
 
@@ -91,8 +96,17 @@ def new_figure(width: float, height: float) -> "Figure":
     return figure
 
 
+def plain(text: str) -> str:
+    """Text that a file in UTF-8 can hold and a reader can see: other characters are marked."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
+
+
 def encoded(figure: "Figure", form: Format) -> bytes:
     """A figure as a file's bytes, without date or version."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        text.set_text(plain(text.get_text()))
     metadata: dict[str, Any]
     metadata = {"Software": None} if form == "png" else {"Date": None, "Creator": None}
     file = io.BytesIO()

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import xml.etree.ElementTree
 from pathlib import Path
 
 import matplotlib
@@ -93,3 +94,16 @@ def test_files(tmp_path: Path) -> None:
         save(figure, tmp_path / "a.svg")  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"\.png or \.svg"):
         save(figure, tmp_path / "a.pdf")  # type: ignore[arg-type]
+
+
+def test_names_are_drawn_as_they_are() -> None:
+    """No mathematics, letters that no font has, nothing that UTF-8 cannot hold."""
+    with style():
+        figure = new_figure(3, 2)
+        axes = figure.subplots()
+        axes.set_title("$x^{$ \\frac 組織 \udc80 \x07 --> ]]>")
+        axes.set_xlabel("_name")
+    for form in ("svg", "png"):
+        assert encoded(figure, form)  # type: ignore[arg-type]
+    xml.etree.ElementTree.fromstring(encoded(figure, "svg"))
+    assert axes.get_title(loc="left") == "$x^{$ \\frac 組織 \ufffd \ufffd --> ]]>"

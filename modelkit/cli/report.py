@@ -15,6 +15,8 @@ from kmerengine.cli._options import PATH, force, quiet
 @click.option("--data", "dataset", type=PATH, help="From kmerengine dataset.")
 @click.option("--evaluation", type=PATH, help="From modelkit evaluate -o.")
 @click.option("--attributions", type=PATH, help="From modelkit attribute.")
+@click.option("--motifs", type=PATH, help="From modelkit motifs.")
+@click.option("--footprints", type=PATH, help="From modelkit footprint.")
 @click.option(
     "--split",
     help="Whose totals are predicted: train, validation, test or all.  [default: test]",

@@ -149,6 +149,7 @@ def _histogram(task: Task, totals: Any) -> Gallery:
         axes.set(xscale="log", xlabel="mean cuts of a sample in a region + 1")
         axes.set_ylabel("share of regions")
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.xaxis.set_minor_formatter(lambda *_: "")
         axes.legend()
     alt = f"Histogram: regions by their mean cuts, for each split. {'; '.join(said)}."
     return Gallery([picture(figure, alt, "Cuts of regions by split.")])

@@ -45,7 +45,7 @@ class Measured(NamedTuple):
     intervals: dict[str, dict[str, dict[str, float | None]]]
     by_quartile: dict[str, dict[str, float | None]]
     notes: tuple[str, ...]
-    version: str
+    provenance: dict[str, Any]
 
 
 def read_measured(path: str | Path, run: Run) -> Measured:
@@ -75,7 +75,7 @@ def read_measured(path: str | Path, run: Run) -> Measured:
             {name: _numbers(each) for name, each in dict(found["intervals"]).items()},
             _numbers(found["by_quartile"]),
             tuple(str(each) for each in found.get("notes", ())),
-            str(found["package_version"]),
+            {name: found[name] for name in ("command", "package_version", "inputs")},
         )
         if MODEL not in measured.metrics or MODEL not in measured.intervals:
             raise ValueError(f"no {MODEL!r} among the metrics")

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from kmerengine.errors import InputError
-from modelkit.figures import Format, encoded
+from modelkit.figures import Format, encoded, plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
     "Block", "Cell", "Gallery", "Picture", "Section", "Table", "Text", "integer", "number",
-    "picture", "plain", "render",
+    "picture", "render",
 ]  # fmt: skip
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -78,16 +78,20 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Rows whose first cell is their name; `caption` says what they are."""
+    """Rows whose first cell is their name; `caption` says what they are.
+
+    Long ones are folded away, unless they are not to be.
+    """
 
     caption: str
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
+    folds: bool = True
     kind: ClassVar = "table"
 
     @property
-    def is_long(self) -> bool:
-        return len(self.rows) > COLLAPSED
+    def is_folded(self) -> bool:
+        return self.folds and len(self.rows) > COLLAPSED
 
     @property
     def numbers(self) -> tuple[bool, ...]:
@@ -155,12 +159,7 @@ def picture(
     return Picture(f"data:{kind};base64,{data}", alt, caption, *size, wide)
 
 
-def plain(text: str) -> str:
-    """Text that a file in UTF-8 can hold and a reader can see: other characters are marked."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
-
-
-def render(title: str, lead: str, sections: Sequence[Section], footer: Sequence[str]) -> str:
+def render(title: str, lead: str, sections: Sequence[Section]) -> str:
     """The page."""
     try:
         import jinja2
@@ -186,7 +185,6 @@ def render(title: str, lead: str, sections: Sequence[Section], footer: Sequence[
         title=title,
         lead=lead,
         sections=sections,
-        footer=footer,
         style=Markup(ours[STYLE]),
         script=Markup(ours[SCRIPT]),
         style_digest=_digest(ours[STYLE]),

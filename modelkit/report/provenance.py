@@ -51,7 +51,7 @@ def provenance(run: Run, others: Mapping[str, Mapping[str, Any]]) -> Section:
         for name, given in dict(document.get("inputs") or {}).items():
             rows += _named(f"{what}: {name}", given)
     blocks: list[Block] = [
-        Table(caption="How it was made", columns=("what", "value"), rows=rows),
+        Table(caption="How it was made", columns=("what", "value"), rows=rows, folds=False),
         Text(run.config.model_dump_json(indent=1), "Config of the run", code=True),
     ]
     return Section(key=KEY, title=TITLE, blocks=blocks)

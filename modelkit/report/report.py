@@ -8,10 +8,13 @@ from kmerengine.datasets.folder import Dataset
 from kmerengine.io.atomic import atomic, check_writable
 from modelkit.devices import chosen_device
 from modelkit.interpretation.attributions import Attributions
+from modelkit.interpretation.motif_set import Motifs
 from modelkit.report.about_data import about_data
 from modelkit.report.curves import curves
+from modelkit.report.footprint_figures import Footprinted, footprint_figures
 from modelkit.report.measures import measures, read_measured
-from modelkit.report.page import plain, render
+from modelkit.report.motif_table import motif_table
+from modelkit.report.page import render
 from modelkit.report.provenance import provenance
 from modelkit.report.totals import fitting_task, totals
 from modelkit.report.tracks import tracks
@@ -27,6 +30,8 @@ def report(
     dataset: Dataset | str | Path | None = None,
     evaluation: str | Path | None = None,
     attributions: Attributions | str | Path | None = None,
+    motifs: Motifs | str | Path | None = None,
+    footprints: str | Path | None = None,
     split: str | None = None,
     device: str = "auto",
     force: bool = False,
@@ -47,6 +52,10 @@ def report(
         What `modelkit.evaluate` wrote of this run.
     attributions : Attributions or path, optional
         What `modelkit.attribute` wrote.
+    motifs : Motifs or path, optional
+        What `modelkit.motifs` wrote.
+    footprints : path, optional
+        What `modelkit.footprint` wrote: the folder, or a file of it.
     split : str, optional
         By default that of the evaluation, or "test".
     device : str
@@ -62,37 +71,50 @@ def report(
     Raises
     ------
     InputError
-        An input that is missing, damaged, or of another run.
+        An input that is missing, damaged, or, of an evaluation, of another run.
     """
     output = Path(output)
     check_writable(output, force=force)
     run = run if isinstance(run, Run) else Run.open(run)
-    data = dataset
-    if isinstance(data, str | Path):
-        data = Dataset.open(data)
+    data = Dataset.open(dataset) if isinstance(dataset, str | Path) else dataset
     measured = None if evaluation is None else read_measured(evaluation, run)
     if isinstance(attributions, str | Path):
         attributions = Attributions.open(attributions)
+    if isinstance(motifs, str | Path):
+        motifs = Motifs.open(motifs)
+    prints = None if footprints is None else Footprinted(Path(footprints))
     task = None if data is None else fitting_task(run, data)
     chosen = split or ("test" if measured is None else measured.split)
     others: dict[str, Mapping[str, Any]] = {}
+    if measured is not None:
+        others["evaluation"] = measured.provenance
     if attributions is not None:
         others["attributions"] = attributions.provenance
+    if motifs is not None:
+        others["motifs"] = motifs.provenance
+    if prints is not None:
+        others["footprints"] = prints.provenance
     sections = [
         about_data(run, data, task),
         curves(run),
         measures(measured),
         totals(run, data, task, chosen, chosen_device(device)),
         tracks(attributions),
+        motif_table(motifs),
+        footprint_figures(prints),
         provenance(run, others),
     ]
-    about = run.about
-    n_tasks = len(about.get("tasks") or ())
-    lead = f"{run.config.model}, {n_tasks:,} {'task' if n_tasks == 1 else 'tasks'}"
-    if about.get("parameters"):
-        lead += f", {about['parameters']:,} weights"
-    name = plain(run.path.resolve().name)
-    page = render(f"Run {name}", lead, sections, ["Made by modelkit report."])
+    name = run.path.resolve().name
+    page = render(f"Run {name}", _lead(run), sections)
     with atomic(output, force=force) as temporary:
         temporary.write_text(page, "utf-8")
     return output
+
+
+def _lead(run: Run) -> str:
+    about = run.about
+    n_tasks = len(about.get("tasks") or ())
+    said = [str(run.config.model), f"{n_tasks:,} {'task' if n_tasks == 1 else 'tasks'}"]
+    if isinstance(about.get("parameters"), int):
+        said.append(f"{about['parameters']:,} weights")
+    return ", ".join(said)

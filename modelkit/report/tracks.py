@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kmerengine.logo import draw_logo
-from modelkit.figures import COLOURS, GREY, new_figure, style
+from modelkit.figures import COLOURS, GREY, Format, new_figure, style
 from modelkit.interpretation.attributions import Attributions
 from modelkit.report.page import (
     Block,
@@ -25,6 +25,7 @@ KEY, TITLE = "attributions", "Attributions"
 COMMAND = "modelkit attribute RUN --data DATASET --output ATTRIBUTIONS"
 EXAMPLES = 4  # with a figure
 LETTERS = 100  # bp whose letters are drawn
+LONG = 3000  # bp; of longer sequences an SVG is larger than a PNG
 SMALL = 0.02  # of the tallest stack: letters below it are not drawn
 
 Floats = npt.NDArray[np.float64]
@@ -99,7 +100,9 @@ def _track(found: Attributions, i: int, k: int) -> Picture:
         f"{value:.4g}: bars of the contribution of each base, below them letters of {window}. The "
         f"largest contribution is {each[best]:.3g} at {start + best:,}."
     )
-    return picture(figure, alt, f"{chrom}:{start:,}-{start + len(each):,}, {target}", wide=True)
+    caption = f"{chrom}:{start:,}-{start + len(each):,}, {target}"
+    form: Format = "svg" if len(each) <= LONG else "png"
+    return picture(figure, alt, caption, form=form, wide=True)
 
 
 def _busiest(values: Floats, width: int) -> int:
