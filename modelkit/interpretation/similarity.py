@@ -13,6 +13,7 @@ Methods; its helper takes n - 1 degrees of freedom).
 
 from collections.abc import Sequence
 from contextlib import closing
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,7 @@ MOST = 100_000  # matrices: 20 GB of scores
 STEP = 1 / 2048  # of sqrt(-log(1 - r^2)): scores in between are off by less than 1e-5
 LAST = 4.0  # 1 - r^2 = 1e-7, what float32 can tell from 0
 
+UNIONS = 32  # tables are kept for multiples of it
 ROWS = 64  # of a piece of work
 
 Floats = npt.NDArray[np.float32]
@@ -47,8 +49,16 @@ def aligned_p(r: npt.ArrayLike, union: npt.ArrayLike) -> npt.NDArray[np.float64]
     return p
 
 
+@cache
 def score_tables(longest_union: int) -> npt.NDArray[np.float64]:
-    """-log10 p for each union to `longest_union`, at sqrt(-log(1 - r^2)) = 0, STEP, .. LAST.
+    """-log10 p for each union to `longest_union`, at sqrt(-log(1 - r^2)) = 0, STEP, .. LAST."""
+    none = np.zeros(round(LAST / STEP) + 1)
+    return np.stack([none, *map(_score_table, range(1, longest_union + 1))])
+
+
+@cache
+def _score_table(union: int) -> npt.NDArray[np.float64]:
+    """-log10 p of one union.
 
     Far out p is too small for a float: there its series is taken, x^a / (a B(a, 1/2)) F(a, 1/2;
     a + 1; x) with x = 1 - r^2 and a = (n - 2) / 2.
@@ -57,20 +67,15 @@ def score_tables(longest_union: int) -> npt.NDArray[np.float64]:
 
     at = np.arange(round(LAST / STEP) + 1) * STEP
     x = np.exp(-at * at)
-    tables = np.zeros((longest_union + 1, len(at)))
-    for union in range(1, longest_union + 1):
-        a = (4 * union - 2) / 2
-        p = betainc(a, 0.5, x)
-        small = p < 1e-200
-        tables[union, ~small] = -np.log10(p[~small])
-        tail = (
-            -a * at[small] ** 2
-            - np.log(a)
-            - betaln(a, 0.5)
-            + np.log(hyp2f1(a, 0.5, a + 1, x[small]))
-        )
-        tables[union, small] = -tail / np.log(10)
-    return tables
+    a = (4 * union - 2) / 2
+    p = betainc(a, 0.5, x)
+    small = p < 1e-200
+    table = np.zeros(len(at))
+    table[~small] = -np.log10(p[~small])
+    series = np.log(hyp2f1(a, 0.5, a + 1, x[small]))
+    tail = -a * at[small] ** 2 - np.log(a) - betaln(a, 0.5) + series
+    table[small] = -tail / np.log(10)
+    return table
 
 
 def similarities(
@@ -112,7 +117,7 @@ def similarities(
         )
     order = np.argsort([len(each) for each in matrices], kind="stable").astype(np.int64)
     correlations = Correlations([matrices[i] for i in order.tolist()], min_overlap)
-    tables = score_tables(correlations.longest_union)
+    tables = score_tables(-(-correlations.longest_union // UNIONS) * UNIONS)
     scores = np.empty(n * (n - 1) // 2, np.float32)
 
     def fill(low: int) -> int:

@@ -94,17 +94,17 @@ class Correlations:
         ----------
         low, high : int
             Threads may fill different rows at once.
-        tables : float64, shape (longest_union + 1, m)
+        tables : float64, shape (longest_union + 1 or more, m)
             Of each union: scores of r > 0, at sqrt(-log(1 - r^2)) = 0, step, 2 step and so on;
-            linear in between, the last one beyond. Of r <= 0 the score is -log10(2 - 10^-score(-r)).
+            linear in between, the last one beyond. Of r <= 0 it is -log10(2 - 10^-score(-r)).
         step : float
         out : float32, shape (n (n - 1) / 2,)
             That of i with j < i is put at i (i - 1) / 2 + j.
         """
         if out.dtype != np.float32 or out.shape != (self.n * (self.n - 1) // 2,):
             raise ValueError(f"out must be float32, one for each pair, got {out.dtype} {out.shape}")
-        if tables.dtype != np.float64 or len(tables) != self.longest_union + 1:
-            raise ValueError(f"tables must be float64 ({self.longest_union + 1}, m)")
+        if tables.dtype != np.float64 or len(tables) <= self.longest_union:
+            raise ValueError(f"tables must be float64 ({self.longest_union + 1} or more, m)")
         if not 0 <= low <= high <= self.n:
             raise ValueError(f"rows must lie in 0 to {self.n}, got {low} to {high}")
         cpu.fill_rows(
