@@ -180,6 +180,19 @@ def test_signals_stay_as_they_are():
         assert_exact(ism(explained, x, 13, fast=fast).numpy(), expected)
 
 
+def test_a_column_of_two_bases_is_none_of_them():
+    explained, x = explained_of(network_of()), one_hot(WITH_N)[:1]
+    x[0, :, 30] = torch.tensor([1.0, 1.0, 0.0, 0.0])
+    for fast in (True, False):
+        values = ism(explained, x, fast=fast)
+        for c in range(4):
+            mutant = x.clone()
+            mutant[0, :, 30] = torch.eye(4)[c]
+            with torch.no_grad():
+                torch.testing.assert_close(values[0, :, c, 30], explained(mutant)[0])
+    assert largest_change(values, x)[0, :, 30].tolist() == [0.0, 0.0]
+
+
 def test_fast_calculates_windows_alone(monkeypatch):
     """Positions of each layer that are calculated, against 2 reach + 1 for each mutant."""
     network = network_of(length=400, window=40, window_start=180, blocks=2)
