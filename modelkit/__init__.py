@@ -20,7 +20,7 @@ _MODULES = {
     "motifs": "modelkit.interpretation.motifs",
     "predict": "modelkit.inference.predict",
     "read_config": "modelkit.config_files",
-    "report": "modelkit.report.report",
+    "report": "modelkit.reporting.report",
     "select": "modelkit.interpretation.select",
     "seqlets": "modelkit.interpretation.seqlets",
     "tomtom": "modelkit.interpretation.naming",

@@ -27,7 +27,7 @@ from kmerengine.cli._options import PATH, force, quiet
 def command(run: Path, *, quiet: bool, **options: Any) -> None:
     """Write one HTML page about RUN, with all its figures in it."""
     started = perf_counter()
-    from modelkit.report.report import report
+    from modelkit.reporting.report import report
 
     made = report(run, **options)
     if not quiet:

@@ -9,7 +9,7 @@ from kmerengine.errors import InputError
 from modelkit.figures import COLOURS, GREY, new_figure, style
 from modelkit.metrics import auprc, auroc, has_both, pearson, spearman
 from modelkit.registry import MODELS
-from modelkit.report.page import (
+from modelkit.reporting.page import (
     Block,
     Cell,
     Gallery,

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from modelkit.report.page import Block, Cell, Section, Table, Text
+from modelkit.reporting.page import Block, Cell, Section, Table, Text
 from modelkit.training.run import Run
 
 __all__ = ["provenance"]

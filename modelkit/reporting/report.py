@@ -9,15 +9,15 @@ from kmerengine.io.atomic import atomic, check_writable
 from modelkit.devices import chosen_device
 from modelkit.interpretation.attributions import Attributions
 from modelkit.interpretation.motif_set import Motifs
-from modelkit.report.about_data import about_data
-from modelkit.report.curves import curves
-from modelkit.report.footprint_figures import Footprinted, footprint_figures
-from modelkit.report.measures import measures, read_measured
-from modelkit.report.motif_table import motif_table
-from modelkit.report.page import render
-from modelkit.report.provenance import provenance
-from modelkit.report.totals import fitting_task, totals
-from modelkit.report.tracks import tracks
+from modelkit.reporting.about_data import about_data
+from modelkit.reporting.curves import curves
+from modelkit.reporting.footprint_figures import Footprinted, footprint_figures
+from modelkit.reporting.measures import measures, read_measured
+from modelkit.reporting.motif_table import motif_table
+from modelkit.reporting.page import render
+from modelkit.reporting.provenance import provenance
+from modelkit.reporting.totals import fitting_task, totals
+from modelkit.reporting.tracks import tracks
 from modelkit.training.run import Run
 
 __all__ = ["report"]

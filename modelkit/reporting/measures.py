@@ -10,7 +10,7 @@ from kmerengine import schemas
 from kmerengine.errors import InputError
 from kmerengine.io.tables import TableReader
 from modelkit.inference.evaluate import CEILING, EXAMPLES, MODEL, SUMMARY
-from modelkit.report.page import Block, Cell, Section, Table, Text, number
+from modelkit.reporting.page import Block, Cell, Section, Table, Text, number
 from modelkit.training.checkpoint import as_json
 from modelkit.training.run import Run
 

@@ -7,7 +7,7 @@ from kmerengine import schemas
 from kmerengine.errors import InputError
 from kmerengine.io.tables import TableReader
 from modelkit.figures import COLOURS, GREY, new_figure, style
-from modelkit.report.page import (
+from modelkit.reporting.page import (
     Block,
     Cell,
     Gallery,

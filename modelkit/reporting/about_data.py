@@ -6,7 +6,7 @@ import numpy as np
 
 from kmerengine.datasets.folder import Dataset
 from modelkit.figures import new_figure, style
-from modelkit.report.page import (
+from modelkit.reporting.page import (
     Block,
     Cell,
     Gallery,

@@ -13,7 +13,7 @@ from kmerengine.io.tables import TableReader
 from modelkit.interpretation.footprint import DEPTHS, PROFILES
 from modelkit.interpretation.footprint_tables import DEPTHS_SCHEMA, PROFILES_SCHEMA
 from modelkit.interpretation.insertion_figures import Band, draw_footprints
-from modelkit.report.page import (
+from modelkit.reporting.page import (
     Block,
     Cell,
     Gallery,

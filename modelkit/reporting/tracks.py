@@ -6,7 +6,7 @@ import numpy.typing as npt
 from kmerengine.logo import draw_logo
 from modelkit.figures import COLOURS, GREY, Format, new_figure, style
 from modelkit.interpretation.attributions import Attributions
-from modelkit.report.page import (
+from modelkit.reporting.page import (
     Block,
     Cell,
     Gallery,
