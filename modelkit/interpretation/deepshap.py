@@ -9,14 +9,12 @@ contribute in the place of the reference's, as bpAI-TAC's attributions have it (
 signal gets (x - r) m.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from modelkit.interpretation.explained import Explained
 from modelkit.interpretation.explanation import Explanation, Sums
-from modelkit.interpretation.gradients import by_target, calculating, parts
+from modelkit.interpretation.gradients import anchored, by_target, calculating, parts
 from modelkit.interpretation.options import AttributionOptions
 from modelkit.interpretation.references import Numbers, references
 from modelkit.interpretation.rules import Rescale
@@ -47,19 +45,12 @@ def deepshap(
     return Explanation.joined(found)
 
 
-@torch.no_grad()
 def recorded(
     explained: Explained, rule: Rescale, x_GCP: Tensor, options: AttributionOptions
 ) -> Tensor:
     """Pass sequences, which the rule records and the readout takes as given; their targets."""
-    output: list[Any] = []
-    hook = explained.network.register_forward_hook(lambda _, __, given: output.append(given))
-    try:
-        with rule.record(len(x_GCP)), calculating(x_GCP, options):
-            explained.anchor(x_GCP)  # a pass of its own: once, for both
-            return explained.read(output[0])
-    finally:
-        hook.remove()
+    with rule.record(len(x_GCP)):
+        return anchored(explained, x_GCP, options)
 
 
 def _compare(

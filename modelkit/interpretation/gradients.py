@@ -7,6 +7,7 @@ B = sequences, N = rows, C = channels of the input, P = bp, K = targets.
 import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +17,15 @@ from modelkit.interpretation.explanation import Explanation, Sums
 from modelkit.interpretation.options import AttributionOptions
 from modelkit.interpretation.references import Numbers, references
 
-__all__ = ["by_target", "calculating", "integrated_gradients", "logo_heights", "parts", "saliency"]
+__all__ = [
+    "anchored",
+    "by_target",
+    "calculating",
+    "integrated_gradients",
+    "logo_heights",
+    "parts",
+    "saliency",
+]
 
 
 def calculating(x: Tensor, options: AttributionOptions) -> AbstractContextManager[object]:
@@ -29,6 +38,19 @@ def parts(n: int, most: int) -> Iterator[slice]:
     pieces = -(-n // most)
     for i in range(pieces):
         yield slice(i * n // pieces, (i + 1) * n // pieces)
+
+
+@torch.no_grad()
+def anchored(explained: Explained, x_BCP: Tensor, options: AttributionOptions) -> Tensor:
+    """Targets (B, K) of sequences, which the readout takes as given from now on: of one pass."""
+    output: list[Any] = []
+    hook = explained.network.register_forward_hook(lambda _, __, given: output.append(given))
+    try:
+        with calculating(x_BCP, options):
+            explained.anchor(x_BCP)
+            return explained.read(output[0])
+    finally:
+        hook.remove()
 
 
 def by_target(values_NK: Tensor, x_NCP: Tensor) -> Iterator[tuple[int, Tensor]]:
@@ -73,9 +95,8 @@ def integrated_gradients(
     for part in parts(len(x_BCP), max(1, options.max_rows // steps)):
         x_GCP = x_BCP[part].detach()
         r_GNCP = references(x_GCP, options, numbers[part])
+        sums = Sums(x_GCP, anchored(explained, x_GCP, options))
         with torch.no_grad(), calculating(x_GCP, options):
-            explained.anchor(x_GCP)
-            sums = Sums(x_GCP, explained(x_GCP))
             for some in parts(r_GNCP.shape[1], options.max_rows):
                 values = explained(r_GNCP[:, some].flatten(0, 1))
                 sums.see(values.unflatten(0, (len(x_GCP), -1)))
