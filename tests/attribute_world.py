@@ -1,5 +1,6 @@
 """A small genome, data sets of it, and networks, for tests of attributions."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,11 @@ def letters() -> dict[str, str]:
 GENOME = letters()
 
 
-def make_files(folder: Path) -> Path:
+def make_files(folder: Path, centres: Sequence[tuple[str, int]] = CENTRES) -> Path:
     """Genome, regions and cuts."""
     (folder / "g.fa").write_text("".join(f">{n}\n{text}\n" for n, text in GENOME.items()))
     (folder / "g.sizes").write_text("".join(f"{n}\t{size}\n" for n, size in SIZES.items()))
-    (folder / "p.bed").write_text("".join(f"{c}\t{at - 1}\t{at + 1}\n" for c, at in CENTRES))
+    (folder / "p.bed").write_text("".join(f"{c}\t{at - 1}\t{at + 1}\n" for c, at in centres))
     (folder / "f.tsv").write_text(
         "".join(f"{n}\t{at}\t{at + 30}\tx\t1\n" for n in SIZES for at in range(0, 250, 3))
     )

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from kmerengine.errors import InputError
 
-__all__ = ["COUNT_TYPES", "ArrayWriter", "map_array", "write_array"]
+__all__ = ["COUNT_TYPES", "ArrayWriter", "let_go", "map_array", "write_array"]
 
 COUNT_TYPES = tuple(np.dtype(name) for name in ("<i2", "<i4", "<i8"))
 FURTHER_TYPES = tuple(np.dtype(name) for name in ("|u1", "<f4", "<f8"))
@@ -203,6 +203,17 @@ def map_array(path: Path, description: Any) -> Array:
         return _map(path, dtype, shape, offset)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; expected an array, {advice}") from error
+
+
+def let_go(values: Array) -> None:
+    """Take the pages of a mapped array out of this process's memory: those that it has seen count
+    as its own. They stay in the system's cache, and are read again when they are asked for.
+    """
+    base: Any = values
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, mmap.mmap):
+        base.madvise(mmap.MADV_DONTNEED)
 
 
 class _WithHole:

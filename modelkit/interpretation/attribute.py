@@ -180,6 +180,7 @@ def attribute(
             subject, examples.rows, partial, batch_size, place, ranks, progress,
         )  # fmt: skip
         if ranks.first:
+            partial = Partial(path, document, place.type)  # with what the others have done
             with atomic(output, force=force, folder=NAMES) as folder:
                 partial.finish(folder, examples.table, examples.rows, examples.starts)
                 exports.write(Attributions.open(folder), folder)
@@ -310,7 +311,8 @@ def _is_made(output: Path, document: dict[str, Any]) -> bool:
     if not (output / ABOUT).exists():
         return False
     made = Attributions.open(output).provenance
-    return {name: made.get(name) for name in document} == json.loads(json.dumps(document))
+    wanted: dict[str, Any] = json.loads(json.dumps(document))
+    return {name: made.get(name) for name in wanted} == wanted
 
 
 def _goes_on(path: Path, output: Path, *, resume: bool, force: bool) -> bool:

@@ -34,7 +34,7 @@ REGIONS, ABOUT = "regions.parquet", "attributions.json"
 NAMES = (SCORES, SEQUENCE, REGIONS, ABOUT, "*.npz", "*.bw")
 NUMBERS = ("prediction", "delta", "spread")  # columns of the regions, (n, K) each
 
-BATCH_ROWS = 8192
+BATCH_ROWS = 2048
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.uint8]

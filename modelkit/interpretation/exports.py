@@ -24,7 +24,7 @@ __all__ = ["BIGWIG", "NPZ", "Places", "file_names", "places_in", "write_bigwigs"
 
 NPZ, BIGWIG, ONE_HOT = ".npz", ".bw", "one_hot.npz"
 SPOOL = ".values"
-BYTES = 1 << 25  # of scores that are held at once
+BYTES = 1 << 22  # of scores that are held at once
 EPOCH = (1980, 1, 1, 0, 0, 0)  # a file says nothing of when it was made
 
 Array = npt.NDArray[np.generic]

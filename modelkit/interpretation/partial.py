@@ -27,7 +27,7 @@ import pyarrow as pa
 
 from kmerengine import schemas
 from kmerengine.errors import InputError
-from kmerengine.io.arrays import ArrayWriter, map_array
+from kmerengine.io.arrays import ArrayWriter, let_go, map_array
 from kmerengine.io.atomic import atomic
 from kmerengine.io.link import link_or_copy
 from modelkit.interpretation.attributions import NUMBERS, SCORES, SEQUENCE, write_regions
@@ -37,7 +37,7 @@ __all__ = ["Partial"]
 ABOUT, VALUES, DONE = "partial.json", "numbers.arrow", "done"
 NAMES = (ABOUT, SCORES, SEQUENCE, VALUES, DONE)
 FORMAT = schemas.ATTRIBUTIONS + ".partial"
-COPY_ROWS = 4096
+COPY_ROWS = 512
 
 Codes = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.int64]
@@ -112,6 +112,7 @@ class Partial:
             for low in range(0, n, COPY_ROWS):
                 part = np.arange(low, min(low + COPY_ROWS, n))
                 codes.put(part, sequence[rows[part]])
+                let_go(sequence)
             of_scores, of_numbers = (n, targets, channels, length), (n, len(NUMBERS), targets)
             scores = ArrayWriter(folder / SCORES, of_scores, [np.dtype("<f4")])
             numbers = ArrayWriter(folder / VALUES, of_numbers, [np.dtype("<f8")])

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from kmerengine.datasets.folder import Dataset
 from kmerengine.errors import InputError
+from kmerengine.io.arrays import let_go
 from modelkit.data.loader import Loader
 from modelkit.inference.ensemble import ALL_EXAMPLES
 from modelkit.interpretation.explained import Explained
@@ -99,7 +100,10 @@ class Subject:
         return Explained(network, self._task.heads[self.head], weights).to(device).eval()
 
     def batches(self, rows: Rows, batch_size: int, device: torch.device) -> Iterator[Tensor]:
-        """What the network takes of some rows, (B, C, P) each; overwritten by the next."""
+        """What the network takes of some rows, (B, C, P) each; overwritten by the next.
+
+        Of the data set's files no more than a few batches stay in memory.
+        """
         if self._dataset.window is None:  # sequences alone
             loader = Loader(
                 self._dataset, rows, batch_size=batch_size, shuffle=False, device=device
@@ -110,3 +114,5 @@ class Subject:
             )
         for batch in loader.batches(0):
             yield self._task.inputs(batch)
+            for name in self._dataset.spans:
+                let_go(self._dataset.stored(name)[0])
