@@ -114,9 +114,11 @@ def test_of_margin_and_flank_by_hand() -> None:
     assert found[0] == pytest.approx(math.log2((8 + 4 + 2 + 6) / 4 / ((1 + 2 + 3 + 7 + 5 + 6) / 6)))
     assert found[1] == 0
     assert found[2] == math.inf
-    measured = depths(site, np.ones((3, 14), np.float32), rows)
+    measured = depths(site, rows[[0, 0, 1]], rows[[1, 1, 2]])
     assert measured["n"] == 2  # of one there is nothing to compare with
-    assert measured["depth"] == pytest.approx(found[:2].mean())
+    assert measured["depth"] == measured["depth_q25"] == pytest.approx(-found[0])
+    assert measured["without"] == pytest.approx(found[0])
+    assert measured["within"] == 0
     none = depths(site, rows[2:], rows[2:])
     assert none["n"] == 0
     assert math.isnan(none["depth"])
@@ -145,9 +147,10 @@ def test_the_bias_has_no_part_in_it(
     assert made[0].depths.equals(made[1].depths)
 
 
-def test_what_changes_nothing_leaves_no_footprint(
-    data: Dataset, run: Run, tmp_path: Path
-) -> None:
+def test_what_changes_nothing_leaves_no_footprint(data: Dataset, tmp_path: Path) -> None:
+    """Though the backgrounds have dips of their own, in the first half of the window more."""
+    taps = {"s0": [[-DIP] * 9 + [0.0] * 4], "s1": FLAT}
+    run = make_run(tmp_path / "r", data, ["ACA"], taps=taps)
     made = footprint(run, data, tmp_path / "o", **(GIVEN | {"words": ["NNN"], "strand": "both"}))
     found = profiles(made, motif="NNN")
     for q in ("q25", "median", "q75"):

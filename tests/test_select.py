@@ -125,8 +125,13 @@ def check(made: Selection, found: list[dict[str, Any]], *thresholds: float) -> N
 
 @pytest.mark.parametrize("split", ["test", "all"])
 def test_four_criteria_as_loops_have_them(
-    data: Dataset, runs: list[Run], tmp_path: Path, split: str
+    data: Dataset,
+    runs: list[Run],
+    tmp_path: Path,
+    split: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("modelkit.interpretation.select.ROWS", 25)
     rows = data.split("test") if split == "test" else np.arange(len(data))
     assert data.totals is not None
     found = brute(data, rows, data.totals, [0, 1], [2, 3, 4])

@@ -124,9 +124,9 @@ def draw_footprints(
                         position, band.q25, band.q75, color=colour, alpha=0.25, linewidth=0
                     )
                     ax.plot(position, band.median, color=colour, linestyle=dash, label=label)
-                ax.set_ylim(0)
                 ax.set_title(f"{_part(motif)}\n{_part(target)}: {depths[motif, target]:+.2f} bits")
             row[0].set_ylabel("probability per bp")
+            row[0].set_ylim(0)  # of the whole row, which shares it
         for ax in axes[-1]:
             ax.set_xlabel("from the motif's middle (bp)")
         _say_what_is_left(figure, len(spans), len(every), MOST_COLUMNS)
