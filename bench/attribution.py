@@ -86,7 +86,26 @@ def integrated(sequences: int) -> Case:
     )
 
 
-CASES = [deepshap(10), integrated(10)]
+def mutagenesis(sequences: int) -> Case:
+    """In-silico mutagenesis; the peer also without its windows."""
+    whole = explainer(
+        "tangermeme, fast=False",
+        "ism",
+        "tangermeme-whole",
+        sequences=sequences,
+        package="tangermeme",
+        runs=1,
+    )
+    return Case(
+        name="ism",
+        label=f"{BPNET}, in-silico mutagenesis of all positions",
+        work=sequences,
+        unit="sequence",
+        providers=[*against("ism", "tangermeme", sequences=sequences), whole],
+    )
+
+
+CASES = [deepshap(10), integrated(10), mutagenesis(2)]
 
 
 if __name__ == "__main__":

@@ -192,7 +192,21 @@ def integrated(by: str) -> Way:
     return Way(lambda x, _: scores(x), lambda x: torch.cat([scores(one) for one in x.split(1)]))
 
 
-JOBS = {"deepshap": deepshap, "ig": integrated}
+def mutagenesis(by: str) -> Way:
+    """Every base at every position; the peer in windows, its default, or every mutant whole."""
+    if by == "modelkit":
+        return modelkit(AttributionOptions(method="ism"))._replace(facts=dict)
+    from tangermeme.saturation_mutagenesis import saturation_mutagenesis
+
+    network, fast = peer_network(), by == "tangermeme"
+
+    def scores(x: Tensor) -> Tensor:
+        return saturation_mutagenesis(network, x, hypothetical=True, device="cpu", fast=fast)
+
+    return Way(lambda x, _: scores(x), scores)
+
+
+JOBS = {"deepshap": deepshap, "ig": integrated, "ism": mutagenesis}
 
 
 def measure(job: str, by: str, sequences: int) -> dict[str, float | str]:
