@@ -12,6 +12,13 @@ from kmerengine.cli._options import PATH, force, quiet
 @click.command("motifs")
 @click.argument("seqlets", type=PATH, nargs=-1, required=True, metavar="SEQLETS...")
 @click.option("-o", "--output", type=PATH, required=True, help="A folder.")
+@click.option(
+    "--method",
+    type=click.Choice(["seqlets", "modisco"]),
+    default="seqlets",
+    show_default=True,
+    help="modisco: TF-MoDISco, of attributions in place of SEQLETS.",
+)
 @click.option("--name", "names", multiple=True, help="Of each model's seqlets; repeatable.")
 @click.option("--database", type=PATH, help="Motifs to name them after.")
 @click.option(
@@ -32,6 +39,17 @@ from kmerengine.cli._options import PATH, force, quiet
     "--alpha", type=float, default=0.01, show_default=True, help="Over the number of motifs."
 )
 @click.option("--q", type=float, default=0.05, show_default=True, help="Of a name.")
+@click.option(
+    "--window",
+    type=int,
+    default=400,
+    show_default=True,
+    metavar="BP",
+    help="Of modisco: around the middle.",
+)
+@click.option(
+    "--max-seqlets", type=int, default=20_000, show_default=True, help="Of modisco, of either sign."
+)
 @click.option("--threads", type=int, metavar="N", help="[default: all processors]")
 @force
 @quiet

@@ -9,7 +9,7 @@ are what is clustered to motifs.
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,30 +21,17 @@ from kmerengine.io.atomic import atomic, check_writable
 from kmerengine.io.tables import table_writer
 from modelkit.interpretation.attributions import ABOUT, Attributions
 from modelkit.interpretation.presets import preset_of
-from modelkit.interpretation.seqlet_set import Seqlets, list_columns
+from modelkit.interpretation.seqlet_rows import SeqletRuns, seqlet_rows
+from modelkit.interpretation.seqlet_set import Seqlets
 from modelkit.interpretation.seqlet_tables import seqlets_schema
 from native_kernels.significant_runs import significant_runs
 
-__all__ = ["SeqletRuns", "centred", "observed", "seqlets", "seqlets_of", "standard_deviation"]
+__all__ = ["centred", "observed", "seqlets", "seqlets_of", "standard_deviation"]
 
-LETTERS = np.frombuffer(b"ACGTN", np.uint8)
 BLOCK_BYTES = 1 << 26  # of scores at a time
 
 Scores = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.uint8]
-Ints = npt.NDArray[np.int64]
-
-
-class SeqletRuns(NamedTuple):
-    """Seqlets of arrays, shape (m,) each, by example, target and end; and what was left out."""
-
-    example: Ints
-    target: Ints
-    start: Ints  # bp in the sequence
-    end: Ints  # exclusive
-    sign: Ints  # -1 or 1
-    significant: Ints  # bases
-    too_long: int
 
 
 def seqlets_of(
@@ -198,7 +185,6 @@ def seqlets(
     }  # fmt: skip
     batches: list[pa.RecordBatch] = []
     columns = seqlets_schema()
-    starts, rows = data.starts, data.rows
     too_long = 0
     for low, scores in _blocks(data, subtract_mean=subtract_mean):
         codes = np.asarray(data.sequence[low : low + len(scores)])
@@ -207,7 +193,7 @@ def seqlets(
             max_span=max_span,
         )  # fmt: skip
         too_long += found.too_long
-        batches.append(_rows(found, scores, codes, low, data, starts, rows, columns))
+        batches.append(seqlet_rows(found, scores, codes, low, data))
         if progress is not None:
             progress(low + len(scores), len(data))
     document = schemas.provenance("seqlets", inputs, parameters) | {
@@ -281,44 +267,3 @@ def _blocks(data: Attributions, *, subtract_mean: bool) -> Iterator[tuple[int, S
                 "no numbers, expected finite ones; make them again"
             )
         yield low, centred(scores) if subtract_mean else scores
-
-
-def _rows(
-    found: SeqletRuns,
-    scores: Scores,
-    codes: Codes,
-    low: int,
-    data: Attributions,
-    starts: Ints,
-    rows: Ints,
-    schema: pa.Schema,
-) -> pa.RecordBatch:
-    """The seqlets of a piece as rows."""
-    matrices: list[Scores] = []
-    extremes = np.zeros(len(found.start))
-    words: list[str] = []
-    for i in range(len(found.start)):
-        part = slice(int(found.start[i]), int(found.end[i]))
-        matrix = scores[found.example[i], found.target[i], :, part].T
-        extremes[i] = found.sign[i] * (matrix * found.sign[i]).max()
-        matrices.append((matrix / extremes[i]).astype(np.float32))
-        words.append(LETTERS[np.minimum(codes[found.example[i], part], 4)].tobytes().decode())
-    example = low + found.example
-    start = starts[example] + found.start
-    chrom = data.regions["chrom"].combine_chunks().take(pa.array(example))
-    targets = pa.array(data.targets, pa.string())
-    columns = [
-        chrom,
-        pa.array(start),
-        pa.array(start + found.end - found.start),
-        pa.DictionaryArray.from_arrays(pa.array(found.target.astype(np.int32)), targets),
-        pa.array(example),
-        pa.array(rows[example]),
-        pa.array(found.start.astype(np.int32)),
-        pa.array(found.sign.astype(np.int8)),
-        pa.array(found.significant.astype(np.int32)),
-        pa.array(extremes),
-        pa.array(words, pa.string()),
-        list_columns(matrices, schema.field("contributions").type),
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
