@@ -181,7 +181,7 @@ def render(title: str, lead: str, sections: Sequence[Section]) -> str:
         finalize=finalize,
     )
     ours = {name: (TEMPLATES / name).read_text("utf-8") for name in (STYLE, SCRIPT)}
-    return environment.get_template(PAGE).render(
+    page = environment.get_template(PAGE).render(
         title=title,
         lead=lead,
         sections=sections,
@@ -190,6 +190,7 @@ def render(title: str, lead: str, sections: Sequence[Section]) -> str:
         style_digest=_digest(ours[STYLE]),
         script_digest=_digest(ours[SCRIPT]),
     )
+    return page.strip() + "\n"
 
 
 def _digest(text: str) -> str:

@@ -1,0 +1,685 @@
+"""The page about a run: what is in it, what is refused, and how a browser shows it."""
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from chromium import PROGRAM, Page, chromium
+from click.testing import CliRunner
+from scipy.stats import pearsonr
+from small_data import SMALL, make_data
+
+from kmerengine import Dataset, InputError, schemas
+from kmerengine.motifs.motif import Motif
+from modelkit import report
+from modelkit.cli import main
+from modelkit.config_files import read_config
+from modelkit.inference.evaluate import Evaluation, evaluate
+from modelkit.inference.predict import predict
+from modelkit.interpretation.attributions import Attributions, write_attributions
+from modelkit.interpretation.footprint import footprint
+from modelkit.interpretation.motifs import motifs
+from modelkit.interpretation.seqlets import seqlets
+from modelkit.training.run import Run
+from modelkit.training.train import train
+
+NAME = "<script>alert(1)</script> & $x^ Zürich 組織"
+LARGEST = 5_000_000  # bytes
+COMMANDS = ("train", "evaluate", "report", "attribute", "motifs", "footprint")
+VOID = {"meta", "link", "img", "br"}
+
+
+class World(NamedTuple):
+    """A run with everything that a page can show."""
+
+    run: Run
+    data: Dataset
+    found: Evaluation
+    folder: Path
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        parts = ("evaluation", "attributions", "motifs", "footprints")
+        return {"dataset": self.data} | {name: self.folder / name for name in parts}
+
+
+class Element(NamedTuple):
+    tag: str
+    attributes: dict[str, str]
+    text: list[str]  # of it and what it holds
+
+
+class Parsed(HTMLParser):
+    """A page as a list of elements; tags that are not closed in order are an error."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[Element] = []
+        self._open: list[Element] = []
+        self.feed(text)
+        self.close()
+        assert not self._open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        names = [name for name, _ in attrs]
+        assert len(set(names)) == len(names), (tag, names)
+        element = Element(tag, {name: value or "" for name, value in attrs}, [])
+        self.elements.append(element)
+        if tag not in VOID:
+            self._open.append(element)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop().tag == tag
+
+    def handle_data(self, data: str) -> None:
+        for each in self._open:
+            each.text.append(data)
+
+    def all(self, *tags: str) -> list[Element]:
+        return [each for each in self.elements if each.tag in tags]
+
+    def text(self, tag: str) -> list[str]:
+        return [" ".join("".join(each.text).split()) for each in self.all(tag)]
+
+    def table(self, caption: str) -> list[list[Element]]:
+        """Rows of the table with this caption, the names first."""
+        rows: list[list[Element]] = []
+        inside = False
+        for each in self.elements:
+            if each.tag == "caption":
+                inside = "".join(each.text).strip().startswith(caption)
+            elif inside and each.tag == "tr":
+                rows.append([])
+            elif inside and each.tag in ("th", "td"):
+                rows[-1].append(each)
+        assert rows, caption
+        return rows
+
+    def values(self, caption: str) -> dict[str, dict[str, str]]:
+        """Numbers in full, by the names of rows and columns."""
+        head, *body = self.table(caption)
+        names = ["".join(each.text).strip() for each in head]
+        return {
+            "".join(row[0].text).strip(): {
+                name: each.attributes.get("data-value", "".join(each.text).strip())
+                for name, each in zip(names[1:], row[1:], strict=True)
+            }
+            for row in body
+        }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def attributions_of(data: Dataset, output: Path, targets: list[str]) -> Attributions:
+    """Noise, with the word GATAAG above it wherever it is."""
+    rng = np.random.default_rng(1)
+    codes = np.array(data.sequence)
+    word = np.array([2, 0, 3, 0, 0, 2])
+    codes[:, 40:46] = word
+    scores = rng.normal(0, 0.02, (len(codes), len(targets), 4, codes.shape[1])).astype(np.float32)
+    scores[:, :, word, np.arange(40, 46)] += 1
+    prediction = rng.gamma(2, 20, (len(codes), len(targets)))
+    return write_attributions(
+        output, data.regions, codes, scores, targets=targets, method="deepshap", head="totals",
+        prediction=prediction, delta=prediction * 0.01, spread=prediction,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    folder = tmp_path_factory.mktemp("world")
+    data = make_data(folder)
+    run = train(read_config(model="bpaitac", changes=SMALL), data, folder / "run")
+    found = evaluate(run, data, folder / "evaluation", resamples=50)
+    made = attributions_of(data, folder / "attributions", ["s0", "s1"])
+    seqlets(made, folder / "seqlets.parquet")
+    database = [Motif(name="GATA", probabilities=0.04 + 0.84 * np.eye(4)[[2, 0, 3, 0, 0, 2]],
+                      nsites=100)]  # fmt: skip
+    motifs([folder / "seqlets.parquet"], folder / "motifs", database=database, q=1)
+    footprint(run, data, folder / "footprints", words=["GATAAG", "TTAC"], n_backgrounds=8, flank=6)
+    return World(run, data, found, folder)
+
+
+@pytest.fixture(scope="module")
+def page(world: World) -> Path:
+    return report(world.run, world.folder / "page.html", **world.inputs)
+
+
+@pytest.fixture(scope="module")
+def parsed(page: Path) -> Parsed:
+    return Parsed(page.read_text("utf-8"))
+
+
+class TestThePage:
+    def test_it_loads_nothing(self, page: Path, parsed: Parsed) -> None:
+        text = page.read_text("utf-8")
+        assert text.startswith("<!DOCTYPE html>\n")
+        for each in parsed.elements:
+            for name in ("src", "href"):
+                value = each.attributes.get(name, "#")
+                assert value.startswith(("#", "data:")), value
+            assert not any(name.startswith("on") for name in each.attributes)
+            assert "style" not in each.attributes  # the policy would drop it
+        assert not parsed.all("iframe", "object", "embed", "base", "form")
+        assert not re.findall(r"url\(|@import|https?:", re.sub(r'"data:[^"]*"', "", text))
+        policy = parsed.all("meta")[1].attributes["content"]
+        assert policy.startswith("default-src 'none'; img-src data:;")
+        assert "unsafe" not in policy
+
+    def test_it_is_small(self, page: Path) -> None:
+        assert 100_000 < page.stat().st_size < LARGEST
+
+    def test_it_can_be_read_without_seeing_it(self, parsed: Parsed) -> None:
+        assert parsed.all("html")[0].attributes["lang"] == "en"
+        levels = [int(each.tag[1]) for each in parsed.all("h1", "h2", "h3", "h4")]
+        assert levels[0] == 1
+        assert levels.count(1) == 1
+        assert all(b <= a + 1 for a, b in pairwise(levels))
+        ids = [each.attributes["id"] for each in parsed.elements if "id" in each.attributes]
+        assert len(set(ids)) == len(ids)
+        for each in parsed.all("a"):
+            assert each.attributes["href"][1:] in ids
+        assert parsed.all("a")[0].attributes["class"] == "skip"
+        pictures = parsed.all("img")
+        assert len(pictures) > 20
+        for each in pictures:
+            assert len(each.attributes["alt"]) > 10
+            assert int(each.attributes["width"]) > 0
+        for each in parsed.all("section"):
+            assert each.attributes["aria-labelledby"] in ids
+        assert len(parsed.all("caption")) == len(parsed.all("table")) > 6
+        assert all(each.attributes.get("scope") in ("col", "row") for each in parsed.all("th"))
+        assert all("".join(each.text).strip() for each in parsed.all("caption"))
+
+    def test_every_section_is_there(self, parsed: Parsed) -> None:
+        assert parsed.text("h2") == [
+            "Data", "Training", "Metrics", "Predicted and counted cuts", "Attributions", "Motifs",
+            "Footprints", "Provenance",
+        ]  # fmt: skip
+        assert not parsed.all("code")  # no section names the command that would make it
+
+
+class TestNumbers:
+    def test_metrics_are_those_of_evaluate(self, parsed: Parsed, world: World) -> None:
+        shown = parsed.values("Metrics of all examples")
+        for predictor, metrics in world.found.metrics.items():
+            for name, value in metrics.items():
+                there = shown[name.replace("_", " ")][predictor]
+                assert (float(there) == value) if value == value else there == ""
+        shown = parsed.values("Means over examples")
+        for predictor, intervals in world.found.intervals.items():
+            for name, interval in intervals.items():
+                row = name.replace("_", " ").replace(" top", ", task with most cuts")
+                assert float(shown[row][predictor]) == interval.value
+
+    def test_epochs_are_those_of_the_run(self, parsed: Parsed, world: World) -> None:
+        rows = pq.read_table(world.run.path / "metrics.parquet").to_pylist()
+        shown = parsed.values("All numbers of each epoch")
+        assert list(shown) == [str(row["epoch"]) for row in rows]
+        for row in rows:
+            for name, value in row.items():
+                if name != "epoch" and value is not None and np.isfinite(value):
+                    assert float(shown[str(row["epoch"])][name.replace("_", " ")]) == value
+
+    def test_regions_and_depth(self, parsed: Parsed, world: World) -> None:
+        splits = parsed.values("Regions by split")
+        for name in ("train", "validation", "test"):
+            rows = world.data.split(name)
+            assert float(splits[name]["regions"]) == len(rows)
+            assert splits[name]["contigs"] == world.data.regions["chrom"][int(rows[0])].as_py()
+        totals = world.data.totals
+        assert totals is not None
+        samples = parsed.values("Depth of 2 samples")
+        for i, name in enumerate(world.data.samples):
+            assert float(samples[name]["cuts"]) == totals[:, i].sum()
+            assert float(samples[name]["median of a region"]) == np.median(totals[:, i])
+            assert float(samples[name]["regions without"]) == (totals[:, i] == 0).mean()
+
+    def test_totals_are_those_of_predict(
+        self, parsed: Parsed, world: World, tmp_path: Path
+    ) -> None:
+        made = predict(world.run, world.data, tmp_path / "p", split="test", bigwig=False)
+        y, n = made.totals, world.data.totals
+        assert y is not None
+        assert n is not None
+        n = n[world.data.split("test")]
+        shown = parsed.values("Correlation of totals")
+        for i, name in enumerate(world.data.samples):
+            r = 0.0 if np.ptp(y[:, i]) == 0 else pearsonr(y[:, i], n[:, i]).statistic
+            assert float(shown[name]["Pearson"]) == pytest.approx(r, abs=1e-5)
+            assert float(shown[name]["mean counted"]) == n[:, i].mean()
+        mean = np.mean([float(each["Pearson"]) for each in shown.values()])
+        assert mean == pytest.approx(world.found.metrics["model"]["pearson_across_regions"])
+
+    def test_tracks_are_of_the_largest_predictions(self, parsed: Parsed, world: World) -> None:
+        made = Attributions.open(world.folder / "attributions")
+        order = np.argsort(-made.prediction.max(1))[:4]
+        captions = parsed.text("figcaption")
+        shown = [each for each in captions if each.startswith("chr")]
+        for i, caption in zip(order.tolist(), shown, strict=True):
+            start, target = made.starts[i], made.targets[made.prediction[i].argmax()]
+            assert caption == f"{made.chroms[i]}:{start:,}-{start + 120:,}, {target}"
+            alt = next(
+                each.attributes["alt"] for each in parsed.all("img")
+                if f"{made.chroms[i]}:{start:,}-" in each.attributes["alt"]
+            )  # fmt: skip
+            each = made.contributions(slice(i, i + 1))[0, made.prediction[i].argmax()]
+            best = start + int(np.abs(each).argmax())
+            assert 40 <= best - start < 46
+            assert alt.endswith(f"at {best:,}.")
+        by_target = parsed.values("By target")
+        assert float(by_target["s0"]["sum missed by"]) == pytest.approx(0.01)
+        assert float(by_target["s0"]["mean prediction"]) == pytest.approx(
+            made.prediction[:, 0].mean()
+        )
+
+    def test_motifs_have_logos_and_names(self, parsed: Parsed, world: World) -> None:
+        table = pq.read_table(world.folder / "motifs" / "motifs.parquet").to_pylist()
+        shown = parsed.values("Motifs, those with")
+        assert list(shown) == [row["motif"] for row in table][:40]
+        first = table[0]
+        assert "GATAAG" in first["consensus"] or "CTTATC" in first["consensus"]
+        assert shown[first["motif"]]["match"] == "GATA"
+        assert float(shown[first["motif"]]["seqlets"]) == first["seqlets"]
+        assert float(shown[first["motif"]]["q"]) == first["match_q"]
+        alts = [each.attributes["alt"] for each in parsed.all("img")]
+        assert f"Logo of {first['motif']}, {first['consensus']}" in alts
+
+    def test_footprints_have_their_depths(self, parsed: Parsed, world: World) -> None:
+        rows = pq.read_table(world.folder / "footprints" / "depths.parquet").to_pylist()
+        head, *body = parsed.table("Depth of footprints")
+        assert len(body) == len(rows) == 4
+        for row, cells in zip(rows, body, strict=True):
+            assert "".join(cells[0].text).strip() == row["motif"]
+            assert float(cells[2].attributes["data-value"]) == row["depth"]
+        assert len(head) == len(body[0])
+        for row in rows:
+            alt = f"{row['motif']} for {row['target']}, with and without the motif; depth "
+            alt += f"{row['depth']:+.2f} bits"
+            assert any(alt in each.attributes["alt"] for each in parsed.all("img"))
+
+    def test_how_it_was_made(self, parsed: Parsed, world: World) -> None:
+        shown = parsed.values("How it was made")
+        about = world.run.about
+        assert shown["data set"]["value"] == f"d, SHA-256 {about['dataset']['sha256']}"
+        assert shown["device"]["value"] == about["device"]
+        assert shown["PyTorch"]["value"] == torch.__version__
+        assert shown["seed"]["value"] == str(world.run.config.training.seed)  # type: ignore[attr-defined]
+        assert shown["begun (UTC)"]["value"] == about["begun"]
+        config = "".join(parsed.all("pre")[0].text)
+        assert json.loads(config) == world.run.config.model_dump(mode="json")
+
+
+def test_labels_have_precision_recall_curves(world: World, tmp_path: Path) -> None:
+    """Of data with negatives: whether the totals tell peaks from them."""
+    (tmp_path / "negatives.bed").write_text(
+        "".join(f"chr{c}\t{s}\t{s + 120}\n" for c in (1, 2, 3) for s in range(250, 4000, 500))
+    )
+    data = make_data(tmp_path, negatives=tmp_path / "negatives.bed")
+    run = world.run
+    parsed = Parsed(report(run, tmp_path / "r.html", dataset=data).read_text("utf-8"))
+    rows = data.split("test")
+    y = predict(run, data, tmp_path / "p", split="test", bigwig=False).totals
+    assert y is not None
+    score, peak = y.mean(1), ~data.negative[rows]
+    pairs = score[peak][:, None] - score[~peak]
+    area = (pairs > 0).mean() + 0.5 * (pairs == 0).mean()
+    shown = parsed.values("How well the mean predicted total")["peaks against negatives"]
+    assert float(shown["auROC"]) == pytest.approx(area, abs=1e-6)
+    assert float(shown["auPRC by chance"]) == pytest.approx(peak.mean())
+    assert float(shown["positives"]) == peak.sum()
+    assert any("Precision-recall" in each.attributes["alt"] for each in parsed.all("img"))
+
+
+class TestWhatIsMissing:
+    def test_a_run_alone_names_the_commands(self, world: World, tmp_path: Path) -> None:
+        made = report(world.run, tmp_path / "bare.html")
+        parsed = Parsed(made.read_text("utf-8"))
+        missing = parsed.text("code")
+        assert [each.split()[1] for each in missing] == list(COMMANDS[1:])
+        for each in missing:
+            assert main.get_command(None, each.split()[1]) is not None  # type: ignore[arg-type]
+        assert "s0" in parsed.values("Samples")["1"].values()
+
+    def test_a_run_of_no_epoch_and_one_without_validation(
+        self, world: World, tmp_path: Path
+    ) -> None:
+        config = read_config(model="bpaitac", changes=[*SMALL, "training.epochs=0"])
+        changed = [*SMALL, "training.epochs=1", "training.evaluate_first=false"]
+        alone = make_data(tmp_path, split=["test=chr3"])
+        for name, data, each, n in (
+            ("none", world.data, config, 1),
+            ("alone", alone, read_config(model="bpaitac", changes=changed), 1),
+        ):
+            run = train(each, data, tmp_path / name)
+            parsed = Parsed(report(run, tmp_path / f"{name}.html").read_text("utf-8"))
+            assert len(parsed.values("All numbers of each epoch")) == n
+        assert "There was no validation" in " ".join(parsed.text("p"))
+        assert not any("validation" in each.attributes["alt"] for each in parsed.all("img"))
+
+    def test_a_run_that_was_imported_or_killed(self, world: World, tmp_path: Path) -> None:
+        about = {k: v for k, v in world.run.about.items() if k not in ("best", "stopped")}
+        for status in ("imported", "begun"):
+            run = Run.create(tmp_path / status, world.run.config, world.run.network(), about)
+            run.write_about(status=status)
+            made = report(run, tmp_path / f"{status}.html")
+            assert "modelkit train" in " ".join(Parsed(made.read_text("utf-8")).text("code"))
+
+    def test_numbers_that_are_none(self, world: World, tmp_path: Path) -> None:
+        shutil.copytree(world.run.path, tmp_path / "run")
+        run = Run.open(tmp_path / "run")
+        rows = pq.read_table(run.path / "metrics.parquet").to_pylist()
+        for row in rows:
+            row["validation_jsd"] = float("nan")
+        rows[1]["validation_loss"] = float("inf")
+        run.write_metrics(rows)
+        shutil.copytree(world.folder / "evaluation", tmp_path / "evaluation")
+        summary = tmp_path / "evaluation" / "metrics.json"
+        found = json.loads(summary.read_text())
+        found["metrics"]["model"]["jsd"] = None
+        found["intervals"]["bias"]["jsd"] = {"value": None, "low": None, "high": None}
+        summary.write_text(json.dumps(found))
+        made = report(run, tmp_path / "r.html", evaluation=tmp_path / "evaluation")
+        parsed = Parsed(made.read_text("utf-8"))
+        assert "nan" not in " ".join(parsed.text("td")).lower().split()
+        assert parsed.values("Metrics of all examples")["jsd"]["model"] == ""
+        assert parsed.values("Means over examples")["jsd"]["bias"] == ""
+        assert not any("jsd" in each.attributes["alt"] for each in parsed.all("img"))
+
+
+def test_names_are_text_wherever_they_stand(tmp_path: Path) -> None:
+    """Of the run, its samples, its metrics and its targets."""
+    (tmp_path / "data").mkdir()
+    data = make_data(tmp_path / "data")
+    folder = tmp_path / "<b>run & 'x' \"y\" 組織"
+    config = read_config(model="bpaitac", changes=[*SMALL, "training.epochs=0"])
+    config = config.changed({"data": {"groups": {"$\\frac": ["s0"], NAME: ["s1"]}}})
+    run = train(config, data, folder)
+    evaluate(run, data, tmp_path / "evaluation", resamples=2)
+    made = attributions_of(data, tmp_path / "attributions", ["$\\frac", NAME])
+    out = tmp_path / "r.html"
+    report(run, out, dataset=data, evaluation=tmp_path / "evaluation", attributions=made)
+    text = out.read_text("utf-8")
+    parsed = Parsed(text)
+    assert parsed.text("h1") == [f"Run {folder.name}"]
+    assert len(parsed.all("script")) == 1
+    assert not parsed.all("b")
+    assert NAME in parsed.values("Correlation of totals")
+    assert NAME in parsed.values("By target")
+    assert any(NAME in each.attributes["alt"] for each in parsed.all("img"))
+
+
+def test_many_tasks_are_folded(tmp_path: Path) -> None:
+    data = make_data(tmp_path, n_samples=21)
+    changes = [*SMALL, "training.epochs=0"]
+    run = train(read_config(model="bpaitac", changes=changes), data, tmp_path / "run")
+    evaluate(run, data, tmp_path / "evaluation", resamples=2)
+    out = tmp_path / "r.html"
+    report(run, out, dataset=data, evaluation=tmp_path / "evaluation")
+    parsed = Parsed(out.read_text("utf-8"))
+    assert len(parsed.values("Correlation of totals")) == 21
+    assert len(parsed.values("Depth of 21 samples")) == 21
+    folded = [each for each in parsed.text("summary") if each.endswith("21 rows")]
+    assert len(folded) == 2
+    assert sum("Scatter" in each.attributes["alt"] for each in parsed.all("img")) == 3
+    assert out.stat().st_size < LARGEST
+
+
+class TestWhatIsRefused:
+    def refused(self, world: World, match: str, **changes: Any) -> None:
+        out = world.folder / "refused.html"
+        with pytest.raises(InputError, match=match) as caught:
+            report(changes.pop("run", world.run), out, **(world.inputs | changes))
+        assert "\n" not in str(caught.value)
+        assert not list(world.folder.glob("*refused*"))
+
+    def test_what_is_not_there(self, world: World, tmp_path: Path) -> None:
+        for name, match in (
+            ("evaluation", "has no readable metrics.json"),
+            ("attributions", "has no readable attributions.json"),
+            ("motifs", "has no readable motifs.json"),
+            ("footprints", "footprints.parquet: does not exist"),
+            ("dataset", "has no readable dataset.json"),
+            ("run", "has no readable run.json"),
+        ):
+            self.refused(world, match, **{name: tmp_path / "nothing"})
+
+    @pytest.mark.parametrize(
+        ("part", "file"),
+        [
+            ("run", "metrics.parquet"),
+            ("evaluation", "metrics.json"),
+            ("evaluation", "examples.parquet"),
+            ("attributions", "regions.parquet"),
+            ("attributions", "attributions.arrow"),
+            ("motifs", "motifs.parquet"),
+            ("footprints", "footprints.parquet"),
+            ("footprints", "depths.parquet"),
+        ],
+    )
+    def test_what_is_damaged(self, world: World, tmp_path: Path, part: str, file: str) -> None:
+        whole = world.run.path if part == "run" else world.folder / part
+        shutil.copytree(whole, tmp_path / part)
+        path = tmp_path / part / file
+        held = path.read_bytes()
+        for damaged in (b"", held[: len(held) // 2], b"not this" + held[8:-4]):
+            path.write_bytes(damaged)
+            self.refused(world, file, **{part: tmp_path / part})
+
+    def test_numbers_of_an_evaluation_that_are_none(self, world: World, tmp_path: Path) -> None:
+        shutil.copytree(world.folder / "evaluation", tmp_path / "e")
+        path = tmp_path / "e" / "metrics.json"
+        found = json.loads(path.read_text())
+        for key, value, match in (
+            ("metrics", {"model": {"jsd": "<b>"}}, "is not of numbers"),
+            ("metrics", {"model": {"jsd": [1] * 9}}, "is not of numbers"),
+            ("metrics", {"other": {}}, "no 'model'"),
+            ("metrics", 1, "damaged"),
+            ("examples", 3, "39 rows"),
+            ("split", "train", "39 rows of test"),
+            ("config", {"model": "bpaitac"}, "whose config is not that of"),
+            ("version", 9, "version 9"),
+            ("format", schemas.RUN, "holds 'kmerengine.run'"),
+        ):
+            path.write_text(json.dumps(found | {key: value}))
+            self.refused(world, match, evaluation=tmp_path / "e")
+        path.write_text('{"metrics": ' + "[" * 100_000)
+        self.refused(world, "damaged", evaluation=tmp_path / "e")
+        path.write_text(json.dumps(found).replace('"examples": 39', '"examples": NaN'))
+        self.refused(world, "NaN is no number", evaluation=tmp_path / "e")
+
+    def test_what_is_of_another_run(self, world: World, tmp_path: Path) -> None:
+        config = world.run.config.changed({"training": {"seed": 7}})
+        other = Run.create(tmp_path / "o", config, world.run.network(), world.run.about)
+        self.refused(world, "whose config is not that of", run=other)
+
+    def test_data_of_another_shift_and_of_other_tasks(self, world: World, tmp_path: Path) -> None:
+        self.refused(world, "learnt cuts with shift", dataset=make_data(tmp_path, shift="+4/-5"))
+        (tmp_path / "s").mkdir()
+        other = make_data(tmp_path / "s", samples=(1, 0))
+        self.refused(world, "has s1, s0, .* learnt s0, s1", dataset=other)
+
+    def test_an_output_that_is_there(self, world: World, page: Path) -> None:
+        before = page.read_bytes()
+        with pytest.raises(InputError, match="exists"):
+            report(world.run, page)
+        assert page.read_bytes() == before
+
+
+def test_the_command_writes_the_same_bytes(world: World, page: Path, tmp_path: Path) -> None:
+    out = tmp_path / "r.html"
+    line = ["report", str(world.run.path), "--data", str(world.data.path), "-o", str(out)]
+    for name in ("evaluation", "attributions", "motifs"):
+        line += [f"--{name}", str(world.folder / name)]
+    line += ["--footprints", str(world.folder / "footprints" / "footprints.parquet")]
+    done = CliRunner().invoke(main, line)
+    assert done.exit_code == 0, done.output
+    assert done.stderr.startswith(f"{out}: ")
+    assert out.read_bytes() == page.read_bytes()
+    again = CliRunner().invoke(main, line)
+    assert again.exit_code == 1
+    assert again.stderr.startswith("Error: ")
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    if PROGRAM is None:
+        pytest.skip("no chromium on this machine; apt-get install chromium")
+    with chromium(tmp_path_factory.mktemp("browser") / "profile") as found:
+        yield found
+
+
+SHOWN = """[...document.images].every(i => i.complete && i.naturalWidth > 0)"""
+COLUMN = """(n => [...document.querySelectorAll("table")][n].tBodies[0].rows)(%d)"""
+
+
+class TestInABrowser:
+    def test_nothing_fails_and_nothing_is_loaded(self, browser: Page, page: Path) -> None:
+        browser.open(page)
+        assert browser.run("document.images.length") > 20
+        assert browser.run(SHOWN)
+        assert browser.run("getComputedStyle(document.querySelector('.skip')).position")
+        assert browser.errors == []
+        assert browser.requests == [page.resolve().as_uri()]
+
+    @pytest.mark.parametrize("width", [320, 390, 1280])
+    def test_the_page_does_not_scroll_sideways(self, browser: Page, page: Path, width: int) -> None:
+        browser.open(page, width=width)
+        browser.run("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+        assert browser.run("document.documentElement.scrollWidth") <= width
+        assert browser.run("document.documentElement.clientWidth") >= width - 20
+        if width < 600:  # wide tables scroll in their own boxes
+            boxes = "[...document.querySelectorAll('.box')]"
+            assert browser.run(f"{boxes}.some(b => b.scrollWidth > b.clientWidth)")
+            assert browser.run(f"{boxes}.every(b => b.getBoundingClientRect().right <= {width})")
+
+    def test_a_click_on_a_name_sorts(self, browser: Page, page: Path) -> None:
+        browser.open(page)
+        where = """
+            (() => {
+              const tables = [...document.querySelectorAll("table")];
+              const table = tables.find(t => t.caption.textContent.startsWith("All numbers"));
+              const names = [...table.tHead.rows[0].cells];
+              const at = names.findIndex(c => c.textContent.startsWith("train loss"));
+              return [table, names[at], at];
+            })()
+        """
+        values = (
+            f"(([t, , at]) => [...t.tBodies[0].rows].map(r => r.cells[at].dataset.value))({where})"
+        )
+        click = f"(([, name]) => name.querySelector('button').click())({where})"
+        kind = f"(([, name]) => name.getAttribute('aria-sort'))({where})"
+        before = [float(each) for each in browser.run(values)]
+        assert len(before) == 4
+        assert browser.run(kind) is None
+        browser.run(click)
+        assert [float(each) for each in browser.run(values)] == sorted(before)
+        assert browser.run(kind) == "ascending"
+        browser.run(click)
+        assert [float(each) for each in browser.run(values)] == sorted(before, reverse=True)
+        assert browser.run(kind) == "descending"
+        assert browser.errors == []
+
+    def test_names_sort_as_people_count_and_none_is_last(
+        self, browser: Page, page: Path, tmp_path: Path
+    ) -> None:
+        """In a page whose one table is another: the script is the page's own."""
+        text = page.read_text("utf-8")
+        rows = "".join(
+            f'<tr><th scope="row">{name}</th><td data-value="{value}">x</td></tr>'
+            for name, value in (("s10", "2"), ("s9", ""), ("s1", "-3"), ("t", "1e3"))
+        )
+        body = f"<thead><tr><th>a</th><th>b</th></tr></thead><tbody>{rows}</tbody>"
+        changed = re.sub(r"<main.*</main>", f"<main><table>{body}</table></main>", text, flags=re.S)
+        (tmp_path / "t.html").write_text(changed, "utf-8")
+        browser.open(tmp_path / "t.html")
+        names = "[...document.querySelectorAll('tbody th')].map(c => c.textContent)"
+        first, second = (f"document.querySelectorAll('thead button')[{i}].click()" for i in (0, 1))
+        browser.run(first)
+        assert browser.run(names) == ["s1", "s9", "s10", "t"]
+        browser.run(second)
+        assert browser.run(names) == ["s1", "s10", "t", "s9"]
+        browser.run(second)
+        assert browser.run(names) == ["t", "s10", "s1", "s9"]
+
+    def test_text_has_contrast(self, browser: Page, page: Path) -> None:
+        """4.5:1 of every text on its ground (WCAG 2.2, 1.4.3)."""
+        browser.open(page)
+        worst = browser.run("""
+            (() => {
+              const light = c => c.match(/[\\d.]+/g).slice(0, 3).map(v => v / 255)
+                .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+                .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+              const ground = e => {
+                const c = e ? getComputedStyle(e).backgroundColor : "rgb(255, 255, 255)";
+                return c === "rgba(0, 0, 0, 0)" ? ground(e.parentElement) : c;
+              };
+              const ratios = [...document.querySelectorAll("body *")]
+                .filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()))
+                .map(e => [light(getComputedStyle(e).color), light(ground(e))])
+                .map(([a, b]) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05));
+              return [ratios.length, Math.min(...ratios)];
+            })()
+        """)
+        assert worst[0] > 100
+        assert worst[1] >= 4.5
+
+    def test_the_keyboard_reaches_tables_and_shows_where_it_is(
+        self, browser: Page, page: Path
+    ) -> None:
+        browser.open(page)
+        for kind in ("keyDown", "keyUp"):
+            browser.ask("Input.dispatchKeyEvent", type=kind, key="Tab", code="Tab",
+                        windowsVirtualKeyCode=9)  # fmt: skip
+        assert browser.run("document.activeElement.className") == "skip"
+        assert browser.run("document.activeElement.getBoundingClientRect().left") >= 0
+        assert browser.run("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+        assert browser.run("[...document.querySelectorAll('.box')].every(b => b.tabIndex === 0)")
+
+    def test_it_prints(self, browser: Page, page: Path) -> None:
+        browser.open(page)
+        printed = browser.pdf()
+        assert printed.startswith(b"%PDF-")
+        assert len(re.findall(rb"/Type\s*/Page\b", printed)) >= 3
+        browser.ask("Emulation.setEmulatedMedia", media="print")
+        try:
+            assert browser.run("getComputedStyle(document.querySelector('nav')).display") == "none"
+            assert browser.run("document.querySelector('pre').getBoundingClientRect().height") > 100
+        finally:
+            browser.ask("Emulation.setEmulatedMedia", media="")
+
+    def test_it_works_without_its_script(self, browser: Page, page: Path) -> None:
+        browser.ask("Emulation.setScriptExecutionDisabled", value=True)
+        try:
+            browser.open(page)
+            assert browser.run("document.querySelectorAll('table button').length") == 0
+            assert browser.run("document.querySelector('h1').offsetHeight") > 0
+            assert browser.run(SHOWN)
+        finally:
+            browser.ask("Emulation.setScriptExecutionDisabled", value=False)
+
+    def test_the_driver_sees_what_is_wrong(self, browser: Page, tmp_path: Path) -> None:
+        """Or the tests above could not fail."""
+        (tmp_path / "bad.html").write_text(
+            "<img src='nothing.png'><script>console.error('a'); throw new Error('b')</script>"
+        )
+        browser.open(tmp_path / "bad.html")
+        assert not browser.run(SHOWN)
+        assert any(each.endswith("nothing.png") for each in browser.requests)
+        assert any("'a'" in each for each in browser.errors)
+        assert any("Error: b" in each for each in browser.errors)
