@@ -97,7 +97,7 @@ def test_runs_equal_those_of_lists(rows, max_gap, least):
 def some_matrices(seed, lengths, *, centred=True):
     rng = np.random.default_rng(seed)
     made = [rng.normal(size=(length, 4)).astype(np.float32) for length in sorted(lengths)]
-    return [each - each.mean(1, keepdims=True) for each in made] if centred else made
+    return [each - each.mean(1, keepdims=True) if centred else each + 1 for each in made]
 
 
 def tables_of(correlations, step=1e-3):
@@ -125,7 +125,7 @@ def test_scores_of_all_pairs_are_those_of_padded_matrices(centred):
             found = float(out[i * (i - 1) // 2 + j])
             assert round(found / 1000) == union, (i, j)
             found -= 1000 * union
-            assert found == pytest.approx(np.sqrt(-np.log(1 - r * r)), rel=2e-3, abs=5e-3)
+            assert found == pytest.approx(np.sqrt(-np.log(1 - r * r)), rel=1e-3, abs=1e-3)
             checked += 1
     assert checked > 40
 

@@ -522,3 +522,41 @@ def test_the_commands(two, tmp_path):
     lines = [line.split("\t") for line in (tmp_path / "t.tsv").read_text().splitlines()]
     assert lines[0][:3] == ["query", "target", "target_alt_name"]
     assert lines[1][:2] == first[:2]
+
+
+@pytest.mark.data
+def test_sites_of_jaspar_s_motifs_are_clustered_and_named(data, tmp_path):
+    """From attributions to names: sites drawn from three matrices, scored by their log odds."""
+    path = data / "motifs/JASPAR2024_CORE_vertebrates_non-redundant.meme"
+    known = {each.name: each for each in read_motifs(path)}
+    families = {"MA0139.2": ("CTCF",), "MA0106.3": ("TP53", "TP63", "TP73"),
+                "MA0099.4": ("FOS", "JUN", "BATF", "BACH", "NFE2")}  # fmt: skip
+    planted = [known[name] for name in families]
+    rng = np.random.default_rng(0)
+    n = 120
+    sequence = rng.integers(0, 4, (n, P)).astype(np.uint8)
+    scores = rng.normal(0, 0.05, (n, 1, 4, P))
+    for e in range(n):
+        motif = planted[e % 3]
+        motif = motif if rng.random() < 0.5 else motif.reverse_complement()
+        low = int(rng.integers(5, P - 30))
+        codes = [rng.choice(4, p=row) for row in motif.probabilities]
+        sequence[e, low : low + len(motif)] = codes
+        effect = motif.log_odds(1.0) * motif.information[:, None] / 4
+        scores[e, 0, :, low : low + len(motif)] += effect.T
+    found = seqlets(
+        write(tmp_path / "a", sequence, scores, targets=("all",)), tmp_path / "s.parquet",
+        min_significant=5,
+    )  # fmt: skip
+    made = motifs([found], tmp_path / "m", preset="code", database=path)
+    rows = made.table.to_pylist()[:3]
+    assert len(found) > 60
+    assert sum(row["seqlets"] for row in rows) > 0.6 * len(found)
+    for row in rows:
+        motif_rows = [r for r in made.seqlets.to_pylist() if r["motif"] == row["motif"]]
+        kinds = [r["example"] % 3 for r in motif_rows]
+        kind = max(set(kinds), key=kinds.count)
+        assert kinds.count(kind) > 0.9 * len(kinds)
+        assert row["match_alt_name"].startswith(families[planted[kind].name]), row["match_alt_name"]
+        assert row["match_q"] < 0.05
+    assert len({row["match"] for row in rows}) == 3
