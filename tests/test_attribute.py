@@ -286,6 +286,20 @@ def test_the_command_is_the_function(files: Path, data: Dataset, run: Run, tmp_p
     assert "expected a row such as 7 or rows 0:100" in found.stderr
 
 
+def test_scores_that_do_not_add_up_are_told(data: Dataset, run: Run, tmp_path: Path) -> None:
+    words = ["attribute", str(run.path), "--data", str(data.path), "-o", str(tmp_path / "a"),
+             "--method", "ig", "--steps", "1"]  # fmt: skip
+    found = CliRunner().invoke(main, words)
+    assert found.exit_code == 0, found.output
+    warned = [line for line in found.stderr.splitlines() if line.startswith("warning: ")]
+    assert len(warned) == 1
+    assert "steps" in warned[0]
+    made = Attributions.open(tmp_path / "a")
+    share = np.median(np.abs(made.delta) / made.spread)
+    assert share > 0.01
+    assert f"median |delta| {share:.2g} of |prediction - that of the references|" in found.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
