@@ -505,8 +505,13 @@ class TestWhatIsRefused:
 
     def test_what_is_of_another_run(self, world: World, tmp_path: Path) -> None:
         config = world.run.config.changed({"training": {"seed": 7}})
-        other = Run.create(tmp_path / "o", config, world.run.network(), world.run.about)
+        network = world.run.network()
+        other = Run.create(tmp_path / "o", config, network, world.run.about)
         self.refused(world, "whose config is not that of", run=other)
+        with torch.no_grad():
+            next(network.parameters()).add_(1)
+        changed = Run.create(tmp_path / "c", world.run.config, network, world.run.about)
+        self.refused(world, "footprints: is of the run run, whose weights are not", run=changed)
 
     def test_data_of_another_shift_and_of_other_tasks(self, world: World, tmp_path: Path) -> None:
         self.refused(world, "learnt cuts with shift", dataset=make_data(tmp_path, shift="+4/-5"))

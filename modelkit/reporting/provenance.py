@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from kmerengine import schemas
+from kmerengine.errors import InputError
 from modelkit.reporting.page import Block, Cell, Section, Table, Text
-from modelkit.training.run import Run
+from modelkit.training.run import BEST, Run
 
-__all__ = ["provenance"]
+__all__ = ["check_is_of", "provenance"]
 
 KEY, TITLE = "provenance", "Provenance"
 SHOWN = {
@@ -57,10 +60,26 @@ def provenance(run: Run, others: Mapping[str, Mapping[str, Any]]) -> Section:
     return Section(key=KEY, title=TITLE, blocks=blocks)
 
 
+def check_is_of(run: Run, document: Mapping[str, Any], where: Path) -> None:
+    """InputError if a document names the runs that it is of, and this one is not among them."""
+    inputs = document.get("inputs") or {}
+    given = inputs.get("runs", inputs.get("run"))
+    runs = given if isinstance(given, list) else [given]
+    stated = [each.get("sha256") for each in runs if isinstance(each, Mapping)]
+    if stated and schemas.digest(run.path / BEST).get("sha256") not in stated:
+        names = ", ".join(str(each.get("name")) for each in runs if isinstance(each, Mapping))
+        raise InputError(
+            f"{where}: is of the run {names:.80}, whose weights are not those of {run.path}; make "
+            "it of this run"
+        )
+
+
 def _named(label: str, given: Any) -> list[tuple[Cell, Cell]]:
     """A name with the digest of what bore it."""
     if given is None:
         return []
+    if isinstance(given, list):
+        return [row for each in given for row in _named(label, each)]
     if not isinstance(given, Mapping):
         return [(Cell(label), Cell(_text(given)))]
     digests = [str(v) for key, v in sorted(given.items()) if "sha256" in key and v]

@@ -15,7 +15,7 @@ from modelkit.reporting.footprint_figures import Footprinted, footprint_figures
 from modelkit.reporting.measures import measures, read_measured
 from modelkit.reporting.motif_table import motif_table
 from modelkit.reporting.page import render
-from modelkit.reporting.provenance import provenance
+from modelkit.reporting.provenance import check_is_of, provenance
 from modelkit.reporting.totals import fitting_task, totals
 from modelkit.reporting.tracks import tracks
 from modelkit.training.run import Run
@@ -71,7 +71,7 @@ def report(
     Raises
     ------
     InputError
-        An input that is missing, damaged, or, of an evaluation, of another run.
+        An input that is missing, damaged, or of another run.
     """
     output = Path(output)
     check_writable(output, force=force)
@@ -83,6 +83,9 @@ def report(
     if isinstance(motifs, str | Path):
         motifs = Motifs.open(motifs)
     prints = None if footprints is None else Footprinted(Path(footprints))
+    for each in (attributions, prints):
+        if each is not None:
+            check_is_of(run, each.provenance, each.path)
     task = None if data is None else fitting_task(run, data)
     chosen = split or ("test" if measured is None else measured.split)
     others: dict[str, Mapping[str, Any]] = {}
