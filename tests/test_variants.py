@@ -48,7 +48,7 @@ def row(chrom, position, width=1, steps=(1,), name="."):
 HEAD = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\n"
 GOOD = [
     ("chr1", 30, 1, (1,)), ("chr1", 100, 1, (1, 2, 3)), ("chr2", 350, 4, (2,)),
-    ("chr2", 345, 1, (1,)), ("chr1", 869, 1, (3,)), ("chr1", 400, 3, (1,)),
+    ("chr2", 345, 1, (1,)), ("chr1", 870, 1, (3,)), ("chr1", 400, 3, (1,)),
 ]  # fmt: skip
 ALLELES = [(c, p, w, step) for c, p, w, steps in GOOD for step in steps]
 
