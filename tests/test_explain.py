@@ -20,6 +20,7 @@ from modelkit.interpretation.explain import (
 from modelkit.interpretation.explained import Explained
 from modelkit.interpretation.references import references
 from modelkit.tasks.readouts import ProfileReadout, Readout, TotalReadout
+from native_kernels.dilated_conv.block import Block, Conv
 
 
 class AsItIs(Readout):
@@ -233,10 +234,35 @@ def test_the_module_that_breaks_the_sum_is_named(middle, name):
     explainer(x)  # says it once
 
 
+class OneRowMore(nn.Module):
+    """Rows of a block are no longer those of the sequences."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.block = Conv(4, 6, 5, relu=True), Block(6, dilation=2, batch_norm=True)
+        self.dense = nn.Linear(6 * 30, 1)
+
+    def forward(self, x):
+        x = 9 * self.stem(x.mT)
+        more = self.block(torch.cat([x, x[:1]]))[:-1]
+        return self.dense(more.flatten(1))
+
+
+def test_where_rows_cannot_be_matched_gradients_stand_in():
+    torch.manual_seed(0)
+    network = OneRowMore().double()
+    x = bases(4, 30)
+    options = AttributionOptions(n_references=5)
+    with pytest.warns(IncompleteWarning, match="one may mix the rows of a batch"):
+        found = explain(plain(network), x, options)
+    assert found.hypothetical.isfinite().all()
+
+
 def test_deltas_are_what_the_named_modules_leak():
     """Of one reference each."""
     from modelkit.interpretation.convergence import leaks
-    from modelkit.interpretation.rules import Rescale, swap
+    from modelkit.interpretation.rescale import Rescale
+    from modelkit.interpretation.rules import swap
 
     model, rule = plain(strange(Cubed())).eval(), Rescale()
     swap(model, rule)

@@ -18,7 +18,7 @@ from modelkit.interpretation.explained import Explained
 from modelkit.interpretation.explanation import Explanation
 from modelkit.interpretation.gradients import calculating
 from modelkit.interpretation.options import AttributionOptions
-from modelkit.interpretation.rules import Rescale
+from modelkit.interpretation.rescale import Rescale
 
 __all__ = ["BETWEEN_STEPS", "INCOMPLETE", "Leak", "incomplete", "leaks"]
 

@@ -17,7 +17,7 @@ from modelkit.interpretation.explanation import Explanation, Sums
 from modelkit.interpretation.gradients import anchored, by_target, calculating, parts
 from modelkit.interpretation.options import AttributionOptions
 from modelkit.interpretation.references import Numbers, references
-from modelkit.interpretation.rules import Rescale
+from modelkit.interpretation.rescale import Rescale
 
 __all__ = ["deepshap", "recorded"]
 

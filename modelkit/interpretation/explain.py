@@ -23,7 +23,8 @@ from modelkit.interpretation.gradients import integrated_gradients, parts, salie
 from modelkit.interpretation.ism import ism
 from modelkit.interpretation.options import METHODS, AttributionOptions
 from modelkit.interpretation.references import Numbers, references
-from modelkit.interpretation.rules import Guided, Rescale, swap
+from modelkit.interpretation.rescale import Rescale
+from modelkit.interpretation.rules import Guided, swap
 
 __all__ = [
     "METHODS",
@@ -147,7 +148,7 @@ class Explainer:
         r_BCP = references(x_BCP, options, numbers)[:, 0]
         found = convergence.leaks(self._explained, self._rescale, x_BCP, r_BCP, options)
         if not found:
-            return f"{what}, spread over many modules"
+            return f"{what}; no module stands out: one may mix the rows of a batch"
         named = ", ".join(
             f"{leak.name} ({leak.kind}) by {leak.share:.1%}" for leak in found[:NAMED]
         )
