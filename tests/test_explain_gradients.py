@@ -106,6 +106,21 @@ def test_integrated_gradients_are_captums(max_rows):
             torch.testing.assert_close(of.delta[:, k], delta, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore::modelkit.interpretation.explain.IncompleteWarning")
+def test_integrated_gradients_take_the_probabilities_of_the_sequence_as_given():
+    ours, twin = twins()
+    x = bases(2, 200)
+    model = Explained(ours, ProfileReadout(), torch.eye(3, dtype=torch.float64))
+    found = explain(model, x, options("ig", steps=7, max_rows=14)).contributions(x)
+    for i in range(2):
+        p_TW = twin(x[i : i + 1])[0].softmax(-1)[0].detach()
+        for k in range(3):
+            wanted = IntegratedGradients(Read(twin, p_TW)).attribute(
+                x[i : i + 1], target=k, n_steps=7, method="riemann_middle"
+            )
+            torch.testing.assert_close(found[i, k], wanted[0].sum(0), rtol=1e-5, atol=1e-8)
+
+
 def test_more_steps_bring_integrated_gradients_to_the_difference():
     ours, _ = twins()
     x = bases(2, 200)
