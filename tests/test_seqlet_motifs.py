@@ -184,6 +184,32 @@ def test_a_second_round_joins_what_the_first_left_apart():
     assert np.mean([len({of[m] for m in each.members}) == 1 for each in second]) > 0.9
 
 
+def test_parts_of_a_word_lie_where_they_were_cut_from_after_a_second_round():
+    rng = np.random.default_rng(3)
+    word = "GATAAGGCCATTCGTG"
+    matrices, cuts = [], []
+    for _ in range(80):
+        low, high = int(rng.integers(0, 5)), len(word) - int(rng.integers(0, 5))
+        minus = bool(rng.random() < 0.5)
+        matrix = matrix_of(word, rng, 0.5)[low:high]
+        matrices.append(np.ascontiguousarray(matrix[::-1, ::-1] if minus else matrix))
+        cuts.append((low, high, minus))
+    first = cluster_seqlets(matrices, 1e-9, rounds=1)
+    second = cluster_seqlets(matrices, 1e-9, rounds=2)
+    check_alignments(second, matrices)
+    assert len(first) > 3 * len(second)
+    assert len(second[0].members) > 60
+    for each in second:
+        place = set()
+        for m, offset, minus in zip(
+            each.members.tolist(), each.offset.tolist(), each.minus.tolist(), strict=True
+        ):
+            low, high, turned = cuts[m]
+            same = minus == turned  # the motif is the word, or its reverse complement
+            place.add((same, offset - low if same else offset + high))
+        assert len(place) == 1
+
+
 def test_positions_below_a_twentieth_are_trimmed_and_offsets_follow():
     matrix = np.full((8, 4), -0.1, np.float32)
     matrix[2, 0], matrix[3, 1], matrix[4, 3], matrix[5, 0] = 0.5, 1.0, 0.3, 0.05
@@ -262,6 +288,8 @@ def attributions_of(folder, words, n=40, seed=0):
         at, minus = int(rng.integers(5, P - 20)), bool(rng.random() < 0.5)
         codes = np.array(["ACGT".index(base) for base in word])
         matrix = matrix_of(word, rng, 0.1) * (1 if e % 3 else 2)
+        if e % 5 == 0:
+            matrix[0] = 0  # a seqlet that starts a base later
         if minus:
             codes, matrix = (3 - codes)[::-1], matrix[::-1, ::-1]
         sequence[e, at : at + len(word)] = codes
@@ -344,6 +372,19 @@ def test_motifs_of_two_models(two, tmp_path):
         shared = motif["consensus"][max(0, row["offset"]) :]
         assert bases[max(0, -row["offset"]) :][:6] == shared[:6]
     assert strands == {"+", "-"}
+    uneven = 0
+    for row in made.seqlets.to_pylist():  # base by base: where the motif's first one lies
+        assert (
+            row["motif_end"] - row["motif_start"]
+            == made.table["length"].to_pylist()[int(row["motif"].removeprefix("motif_")) - 1]
+        )
+        for t in range(row["end"] - row["start"]):
+            if row["strand"] == "+":
+                assert row["start"] + t == row["motif_start"] + row["offset"] + t
+            else:
+                assert row["end"] - 1 - t == row["motif_end"] - 1 - (row["offset"] + t)
+        uneven += row["strand"] == "-" and row["motif_start"] != row["start"] - row["offset"]
+    assert uneven
     lines = (tmp_path / "m/seqlets.bed").read_text().splitlines()
     assert len(lines) == len(made.seqlets)
     assert lines[0].split("\t")[5] in "+-"
