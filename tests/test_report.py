@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -503,6 +504,36 @@ class TestWhatIsRefused:
         path.write_text(json.dumps(found).replace('"examples": 39', '"examples": NaN'))
         self.refused(world, "NaN is no number", evaluation=tmp_path / "e")
 
+    @pytest.mark.parametrize(
+        ("changes", "match"),
+        [
+            ({"motifs": None}, "lacks what footprints have"),
+            ({"motifs": {"GATAAG": {"start": 39, "length": 6}}}, "lacks what footprints have"),
+            ({"motifs": {"TTAC": {"start": 1, "length": 4}}}, "has 40 rows of GATAAG"),
+            ({"window": 50}, "has 40 rows of .*, expected 50"),
+        ],
+    )
+    def test_footprints_that_contradict_themselves(
+        self, world: World, tmp_path: Path, changes: dict[str, Any], match: str
+    ) -> None:
+        for name in ("footprints.parquet", "depths.parquet"):
+            table = pq.read_table(world.folder / "footprints" / name)
+            about = schemas.read_metadata(table.schema, tmp_path, (schemas.FOOTPRINTS,))
+            schema = schemas.with_metadata(table.schema, about | changes)
+            pq.write_table(table.replace_schema_metadata(schema.metadata), tmp_path / name)
+        self.refused(world, match, footprints=tmp_path)
+        shutil.copy(world.folder / "footprints" / "depths.parquet", tmp_path)
+        self.refused(world, "is not of the same footprints|lacks", footprints=tmp_path)
+
+    def test_metrics_without_epochs(self, world: World, tmp_path: Path) -> None:
+        run = Run.open(shutil.copytree(world.run.path, tmp_path / "run"))
+        run.write_metrics([{"loss": 1.0}])
+        self.refused(world, "has no column of epochs", run=run)
+
+    def test_no_jinja(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "jinja2", None)
+        self.refused(world, r"pip install 'kmerengine\[report\]'")
+
     def test_what_is_of_another_run(self, world: World, tmp_path: Path) -> None:
         config = world.run.config.changed({"training": {"seed": 7}})
         network = world.run.network()
@@ -621,6 +652,8 @@ class TestInABrowser:
         assert browser.run(names) == ["s1", "s10", "t", "s9"]
         browser.run(second)
         assert browser.run(names) == ["t", "s10", "s1", "s9"]
+        kinds = "[...document.querySelectorAll('thead th')].map(c => c.getAttribute('aria-sort'))"
+        assert browser.run(kinds) == [None, "descending"]
 
     def test_text_has_contrast(self, browser: Page, page: Path) -> None:
         """4.5:1 of every text on its ground (WCAG 2.2, 1.4.3)."""
