@@ -29,24 +29,34 @@ def warm(run: str, data: str, output: str) -> None:
     shutil.rmtree(output)
 
 
-def kills(run: str, data: str, output: str, longest: float) -> list[tuple[int, int]]:
-    """Kill until a process comes to its end; exit codes, and chunks that were then done."""
+def kills(run: str, data: str, output: str, chunks: int) -> list[tuple[int, int]]:
+    """Kill until a process comes to its end: some at once, most after another chunk, and any number
+    while they finish; exit codes, and chunks that were then done.
+    """
     chance = random.Random(5)
-    marks = Path(output).with_name(f".{Path(output).name}.partial") / "done"
+    path = Path(output).with_name(f".{Path(output).name}.partial") / "done"
     found: list[tuple[int, int]] = []
-    while len(found) < 200 and (not found or found[-1][0] != 0):
 
-        def slowly(*_: int) -> None:
-            time.sleep(0.01)
+    def marks() -> int:
+        try:
+            return sum(path.read_bytes())
+        except OSError:
+            return -1
 
-        def work() -> None:
-            attribute(run, data, output, resume=True, progress=slowly, **OPTIONS)
+    def work() -> None:
+        attribute(run, data, output, resume=True, progress=lambda *_: time.sleep(0.05), **OPTIONS)
 
-        child = _child(output, work)
-        time.sleep(chance.uniform(0, longest))
-        os.kill(child, signal.SIGKILL)
-        code = _end(child)
-        found.append((code, sum(marks.read_bytes()) if marks.exists() else -1))
+    while len(found) < 100 and (not found or found[-1][0] != 0):
+        child, before, code = _child(output, work), marks(), None
+        if len(found) >= 2:
+            while marks() == before < chunks and code is None:
+                time.sleep(0.002)
+                code = _ended(child)
+        time.sleep(chance.uniform(0, 0.05 + 0.02 * len(found)))
+        if code is None:
+            os.kill(child, signal.SIGKILL)
+            code = _end(child)
+        found.append((code, marks()))
     return found
 
 
@@ -97,6 +107,11 @@ def _child(output: str, act: Callable[[], None]) -> int:
         with Path(f"{output}.said").open("a") as file:
             file.write(f"{type(error).__name__}: {error}\n")
         os._exit(1)
+
+
+def _ended(child: int) -> int | None:
+    number, status = os.waitpid(child, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if number else None
 
 
 def _end(child: int) -> int:

@@ -214,7 +214,7 @@ def free_port() -> int:
 def test_kills_at_random_moments_change_no_bit(
     forks: Forks, run: Run, data: Dataset, whole: Path, tmp_path: Path
 ) -> None:
-    tries = forks("kills", run.path, data.path, tmp_path / "a", 0.3)
+    tries = forks("kills", run.path, data.path, tmp_path / "a", CHUNKS)
     assert [code for code, _ in tries] == [-9] * (len(tries) - 1) + [0]
     assert sum(0 < marks < CHUNKS for _, marks in tries) >= 3, tries
     assert same_files(tmp_path / "a", whole)

@@ -6,11 +6,10 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from glob import escape
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 import torch
 from torch import Tensor
 
@@ -19,10 +18,10 @@ from kmerengine.datasets.folder import ABOUT as DATASET_ABOUT
 from kmerengine.datasets.folder import Dataset
 from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic, check_writable
-from kmerengine.io.bed import read_regions
 from kmerengine.io.contigs import read_contigs
 from modelkit.devices import chosen_device
 from modelkit.interpretation.attributions import ABOUT, NAMES, Attributions
+from modelkit.interpretation.examples import Examples, chosen_examples
 from modelkit.interpretation.explain import Explainer
 from modelkit.interpretation.explained import Combine, weights_of
 from modelkit.interpretation.explanation import Explanation
@@ -140,7 +139,7 @@ def attribute(
     if reverse_complement:
         subject.check_reversible()
     names, weights = weights_of(subject.tasks, targets or None, combine)
-    examples = _chosen(subject, data, split, rows, None if regions is None else Path(regions))
+    examples = chosen_examples(subject, data, split, rows, regions)
     exports = _Exports(examples, subject, names, genome, npz=npz, bigwig=bigwig)
     about = {
         "method": chosen.method,
@@ -189,81 +188,12 @@ def attribute(
     return Attributions.open(output)
 
 
-class _Examples(NamedTuple):
-    """Rows of the data set, their regions, and where their sequences start in the genome."""
-
-    rows: Rows
-    table: pa.Table
-    starts: Rows
-
-
-def _chosen(
-    subject: Subject,
-    data: Dataset,
-    split: str,
-    rows: Sequence[int] | Rows | None,
-    regions: Path | None,
-) -> _Examples:
-    """The examples of the split that are wanted."""
-    known = subject.rows if rows is None else _listed(rows, subject.rows, data, split)
-    table = data.regions.take(pa.array(known)).combine_chunks()
-    starts = table["start"].to_numpy().astype(np.int64) + data.spans["sequence"][0]
-    if regions is not None:
-        shared = _overlap(table["chrom"].to_pylist(), starts, subject.length, regions)
-        if not shared.any():
-            raise InputError(
-                f"{regions}: shares no base with the {len(known):,} sequences of {data.path}, "
-                f"split {split!r}; expected regions of the same genome, or another split"
-            )
-        known, starts = known[shared], starts[shared]
-        table = table.filter(pa.array(shared)).combine_chunks()
-    return _Examples(known, table, starts)
-
-
-def _listed(rows: Sequence[int] | Rows, known: Rows, data: Dataset, split: str) -> Rows:
-    """Rows that were asked for, ascending; they must be of the split."""
-    wanted = np.asarray(rows)
-    if wanted.ndim != 1 or not len(wanted) or wanted.dtype.kind not in "iu":
-        raise InputError(f"rows: found {wanted.dtype} {wanted.shape}, expected some row numbers")
-    wanted = np.sort(wanted.astype(np.int64))
-    if wanted[0] < 0 or wanted[-1] >= len(data):
-        strange = wanted[0] if wanted[0] < 0 else wanted[-1]
-        raise InputError(f"rows: found {strange}, expected 0 to {len(data) - 1} of {data.path}")
-    twice = wanted[1:][np.diff(wanted) == 0]
-    if len(twice):
-        raise InputError(f"rows: found {twice[0]} twice, expected each once")
-    others = wanted[~np.isin(wanted, known)]
-    if len(others):
-        raise InputError(
-            f"rows: found {others[0]}, which is not of {split!r}; expected rows of that split, or "
-            "split 'all'"
-        )
-    return wanted
-
-
-def _overlap(chroms: list[str], starts: Rows, length: int, path: Path) -> npt.NDArray[np.bool_]:
-    """Whether each sequence shares a base with a region of the file."""
-    given = read_regions(path)
-    shared = np.zeros(len(starts), np.bool_)
-    names = np.array(chroms, np.object_)
-    for number, name in enumerate(given.contig_names):
-        of_contig = given.contig == number
-        order = np.argsort(given.start[of_contig], kind="stable")
-        begin = given.start[of_contig][order]
-        furthest = np.maximum.accumulate(given.end[of_contig][order])
-        here = np.flatnonzero(names == name)
-        n_before = np.searchsorted(begin, starts[here] + length)  # that start before its end
-        last = furthest[np.maximum(n_before - 1, 0)]
-        shared[here] = (n_before > 0) & (last > starts[here])
-    return shared
-
-
 class _Exports:
     """What is written beside, checked before the work begins."""
 
     def __init__(
         self,
-        examples: _Examples,
+        examples: Examples,
         subject: Subject,
         targets: tuple[str, ...],
         genome: str | Path | None,
@@ -318,8 +248,9 @@ def _is_made(output: Path, document: dict[str, Any]) -> bool:
 def _goes_on(path: Path, output: Path, *, resume: bool, force: bool) -> bool:
     """Whether there is a partial folder to go on with."""
     if resume:
-        for left in output.parent.glob(f".{escape(output.name[:48])}.????????.tmp"):
-            shutil.rmtree(left, ignore_errors=True)  # what a killed process was finishing
+        for each in (output, path):  # what a killed process was finishing, or beginning
+            for left in output.parent.glob(f".{escape(each.name[:48])}.????????.tmp"):
+                shutil.rmtree(left, ignore_errors=True)
         return path.exists()
     if path.exists() and not force:
         raise InputError(
