@@ -14,7 +14,7 @@ import modelkit
 from kmerengine import InputError, schemas
 from modelkit.cli import main
 from modelkit.interpretation import variant_sequences
-from modelkit.interpretation.variants import VariantScores, variants
+from modelkit.interpretation.variants import VariantScores, _quantiles, variants
 from modelkit.models.bpaitac import BpAITAC
 from modelkit.recipes.bpaitac import BpAITACConfig
 from modelkit.training.run import Run
@@ -250,6 +250,12 @@ def test_quantiles_are_among_the_peaks_without_the_negatives(files, data, run, t
             assert least - 1e-9 <= quantile <= most + 1e-9
             seen.add(quantile)
     assert len(seen) > 3
+
+
+def test_a_peak_of_the_same_total_is_not_above():
+    peaks = np.array([[1.0, 5.0], [2.0, 6.0], [2.0, 7.0], [3.0, 8.0]])
+    found = _quantiles(np.array([[2.0, 4.0], [0.5, 8.0], [2.5, 6.5]]), peaks)
+    assert found.tolist() == [[0.75, 0.0], [0.0, 1.0], [0.75, 0.5]]
 
 
 @pytest.mark.parametrize(
