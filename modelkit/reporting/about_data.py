@@ -134,7 +134,7 @@ def _histogram(task: Task, totals: Any) -> Gallery:
     """Regions by their cuts, of each split."""
     means = totals.mean(1)
     low, high = float(means.min()) + 1, float(means.max()) + 1
-    edges = np.geomspace(low, max(high, 2 * low) * 1.001, 40)
+    edges = np.geomspace(low, max(high, 2 * low) * 1.001, 25)
     said = []
     with style():
         figure = new_figure(4.2, 2.8)

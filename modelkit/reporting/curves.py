@@ -25,8 +25,7 @@ __all__ = ["curves"]
 
 KEY, TITLE, COMMAND = "training", "Training", "modelkit train CONFIG --data DATASET -o RUN"
 TRAIN, VALIDATION = "train_", "validation_"
-WHOLE = ("epoch", "step", "n_without_cuts", "n_constant")
-PLAIN = (*WHOLE, "seconds")  # in the table alone
+LEFT_OUT = ("seconds", "_second", "step", "n_without_cuts", "n_constant")  # how names end
 PARTS = ("profile", "total")  # of the loss
 
 Row = dict[str, Any]
@@ -77,7 +76,7 @@ def _pictures(run: Run, rows: list[Row]) -> list[Picture]:
     quantities = dict.fromkeys(
         name.removeprefix(TRAIN).removeprefix(VALIDATION)
         for name in names
-        if name.startswith((TRAIN, VALIDATION)) and name.removeprefix(VALIDATION) not in PLAIN
+        if name.startswith((TRAIN, VALIDATION)) and not name.endswith(LEFT_OUT)
     )
     found = [_curve(run, rows, name) for name in quantities]
     if "learning_rate" in names:
@@ -122,10 +121,11 @@ def is_number(value: Any) -> bool:
 
 
 def _table(rows: list[Row]) -> Table:
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    every = dict.fromkeys(name for row in rows for name in row)
+    names = [name for name in every if not name.endswith(LEFT_OUT)]
     cells = [tuple(_cell(name, row.get(name)) for name in names) for row in rows]
     return Table(
-        caption="All numbers of each epoch",
+        caption=f"Numbers of each epoch; {METRICS} has times and counts too",
         columns=[name.replace("_", " ") for name in names],
         rows=cells,
     )
@@ -133,7 +133,6 @@ def _table(rows: list[Row]) -> Table:
 
 def _cell(name: str, value: Any) -> Cell:
     if value is None or isinstance(value, int | float):
-        whole = name.removeprefix(VALIDATION) in WHOLE
         form = ".4g" if name == "learning_rate" else ".4f"
-        return integer(value) if whole else number(value, form)
+        return integer(value) if name == "epoch" else number(value, form)
     return Cell(str(value))
