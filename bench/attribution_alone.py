@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from bench import networks
 from bench.models_alone import seconds_of
-from modelkit.interpretation.explain import AttributionOptions, Explainer, Explanation
-from modelkit.interpretation.explained import Explained
-from modelkit.interpretation.references import references
+from modelkit.interpretation.methods.explain import AttributionOptions, Explainer, Explanation
+from modelkit.interpretation.methods.explained import Explained
+from modelkit.interpretation.methods.references import references
 from modelkit.tasks.readouts import Readout
 
 SHUFFLES, STEPS = 20, 50

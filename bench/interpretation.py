@@ -43,7 +43,7 @@ from kmerengine.simulators.atac_genome import (
 )
 from kmerengine.simulators.atac_rates import DIP, SHOULDER, CellType
 from kmerengine.simulators.sequences import consensus_matrix
-from modelkit.interpretation.attributions import Attributions, write_attributions
+from modelkit.interpretation.attribution.attributions import Attributions, write_attributions
 from modelkit.metrics import bootstrap, pearson
 from modelkit.registry import MODELS
 

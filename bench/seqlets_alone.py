@@ -13,8 +13,8 @@ import numpy.typing as npt
 from scipy.cluster.hierarchy import fcluster, linkage
 
 from bench.peers import THREADS
-from modelkit.interpretation.clusters import cluster_seqlets
-from modelkit.interpretation.similarity import similarities
+from modelkit.interpretation.motifs.clusters import cluster_seqlets
+from modelkit.interpretation.motifs.similarity import similarities
 
 THRESHOLD = 0.05
 LONGEST = 29  # bp

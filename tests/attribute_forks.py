@@ -17,8 +17,8 @@ from typing import Any
 
 import torch
 
-from modelkit.interpretation.attribute import attribute
-from modelkit.interpretation.partial import Partial
+from modelkit.interpretation.attribution.attribute import attribute
+from modelkit.interpretation.attribution.partial import Partial
 
 OPTIONS: dict[str, Any] = {"split": "all", "batch_size": 1, "n_references": 2, "npz": True}
 CHUNK_OF_DEATH = 5

@@ -27,11 +27,11 @@ from click.testing import CliRunner
 from kmerengine import Dataset, InputError, schemas
 from modelkit.cli import main
 from modelkit.cli.attribute import command
-from modelkit.interpretation.attribute import attribute
-from modelkit.interpretation.attributions import Attributions, write_attributions
-from modelkit.interpretation.explain import explain
-from modelkit.interpretation.explained import Explained
-from modelkit.interpretation.options import AttributionOptions
+from modelkit.interpretation.attribution.attribute import attribute
+from modelkit.interpretation.attribution.attributions import Attributions, write_attributions
+from modelkit.interpretation.methods.explain import explain
+from modelkit.interpretation.methods.explained import Explained
+from modelkit.interpretation.methods.options import AttributionOptions
 from modelkit.tasks.readouts import ProfileReadout, TotalReadout
 from modelkit.training.run import Run
 

@@ -15,8 +15,8 @@ import torch
 from attribute_world import make_data, make_files, make_run, same_files
 
 from kmerengine import Dataset, InputError
-from modelkit.interpretation.attribute import attribute
-from modelkit.interpretation.attributions import Attributions
+from modelkit.interpretation.attribution.attribute import attribute
+from modelkit.interpretation.attribution.attributions import Attributions
 from modelkit.training.run import Run
 
 CHUNKS = 9  # of one example each

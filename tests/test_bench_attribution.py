@@ -14,7 +14,7 @@ def small(monkeypatch):
 
 
 @pytest.mark.usefixtures("small")
-@pytest.mark.filterwarnings("ignore::modelkit.interpretation.explain.IncompleteWarning")
+@pytest.mark.filterwarnings("ignore::modelkit.interpretation.methods.explain.IncompleteWarning")
 @pytest.mark.parametrize(("job", "peer"), [("deepshap", "tangermeme"), ("ig", "captum")])
 def test_peers_agree_with_ours(job, peer):
     ours = attribution_alone.measure(job, "modelkit", 2)
@@ -28,7 +28,7 @@ def test_peers_agree_with_ours(job, peer):
 
 
 @pytest.mark.usefixtures("small")
-@pytest.mark.filterwarnings("ignore::modelkit.interpretation.explain.IncompleteWarning")
+@pytest.mark.filterwarnings("ignore::modelkit.interpretation.methods.explain.IncompleteWarning")
 def test_bfloat16_says_how_near_it_is(monkeypatch):
     found = attribution_alone.measure("ig", "modelkit-bfloat16", 1)
     assert float(found["correlation with float32"]) >= 0.999

@@ -9,16 +9,16 @@ from torch import nn
 from twins import bases, twins
 
 from kmerengine.errors import InputError
-from modelkit.interpretation.convergence import incomplete
-from modelkit.interpretation.explain import (
+from modelkit.interpretation.methods.convergence import incomplete
+from modelkit.interpretation.methods.explain import (
     METHODS,
     AttributionOptions,
     Explainer,
     IncompleteWarning,
     explain,
 )
-from modelkit.interpretation.explained import Explained
-from modelkit.interpretation.references import references
+from modelkit.interpretation.methods.explained import Explained
+from modelkit.interpretation.methods.references import references
 from modelkit.tasks.readouts import ProfileReadout, Readout, TotalReadout
 from native_kernels.dilated_conv.block import Block, Conv
 
@@ -260,9 +260,9 @@ def test_where_rows_cannot_be_matched_gradients_stand_in():
 
 def test_deltas_are_what_the_named_modules_leak():
     """Of one reference each."""
-    from modelkit.interpretation.convergence import leaks
-    from modelkit.interpretation.rescale import Rescale
-    from modelkit.interpretation.rules import swap
+    from modelkit.interpretation.methods.convergence import leaks
+    from modelkit.interpretation.methods.rescale import Rescale
+    from modelkit.interpretation.methods.rules import swap
 
     model, rule = plain(strange(Cubed())).eval(), Rescale()
     swap(model, rule)

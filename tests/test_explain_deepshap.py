@@ -10,14 +10,14 @@ from tangermeme.deep_lift_shap import deep_lift_shap
 from torch import nn
 from twins import Read, bases, twins
 
-from modelkit.interpretation.explain import (
+from modelkit.interpretation.methods.explain import (
     AttributionOptions,
     Explainer,
     IncompleteWarning,
     explain,
 )
-from modelkit.interpretation.explained import Explained
-from modelkit.interpretation.references import references
+from modelkit.interpretation.methods.explained import Explained
+from modelkit.interpretation.methods.references import references
 from modelkit.models.bpaitac import ProfileOutput
 from modelkit.models.pool import MaxPool
 from modelkit.tasks.readouts import ProfileReadout, Readout, TotalReadout
@@ -290,7 +290,7 @@ def test_rows_at_once_change_nothing(max_rows):
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.filterwarnings("ignore::modelkit.interpretation.explain.IncompleteWarning")
+@pytest.mark.filterwarnings("ignore::modelkit.interpretation.methods.explain.IncompleteWarning")
 @pytest.mark.parametrize("method", ["deepshap", "deeplift", "ig", "saliency", "guided", "gradcam"])
 @pytest.mark.parametrize("readout", [TotalReadout, ProfileReadout])
 def test_a_sequence_does_not_depend_on_its_batch(method, readout):

@@ -10,11 +10,11 @@ from torch import nn
 from twins import Read, bases, twins
 
 from kmerengine.errors import InputError
-from modelkit.interpretation.convergence import incomplete
-from modelkit.interpretation.explain import AttributionOptions, Explainer, explain
-from modelkit.interpretation.explained import Explained
-from modelkit.interpretation.gradients import logo_heights
-from modelkit.interpretation.references import references
+from modelkit.interpretation.methods.convergence import incomplete
+from modelkit.interpretation.methods.explain import AttributionOptions, Explainer, explain
+from modelkit.interpretation.methods.explained import Explained
+from modelkit.interpretation.methods.gradients import logo_heights
+from modelkit.interpretation.methods.references import references
 from modelkit.tasks.readouts import ProfileReadout, Readout, TotalReadout
 from native_kernels.dilated_conv.block import Block, Conv
 
@@ -86,7 +86,7 @@ def test_guided_backpropagation_leaves_other_functions_their_gradient():
 
 
 @pytest.mark.parametrize("max_rows", [3, 11, 64])
-@pytest.mark.filterwarnings("ignore::modelkit.interpretation.explain.IncompleteWarning")
+@pytest.mark.filterwarnings("ignore::modelkit.interpretation.methods.explain.IncompleteWarning")
 def test_integrated_gradients_are_captums(max_rows):
     ours, twin = twins(total_activation="softplus")
     x = bases(2, 200)
@@ -106,7 +106,7 @@ def test_integrated_gradients_are_captums(max_rows):
             torch.testing.assert_close(of.delta[:, k], delta, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.filterwarnings("ignore::modelkit.interpretation.explain.IncompleteWarning")
+@pytest.mark.filterwarnings("ignore::modelkit.interpretation.methods.explain.IncompleteWarning")
 def test_integrated_gradients_take_the_probabilities_of_the_sequence_as_given():
     ours, twin = twins()
     x = bases(2, 200)
@@ -146,7 +146,7 @@ def test_of_a_linear_network_one_step_is_exact():
     assert found.delta.abs().max() < 1e-12
 
 
-@pytest.mark.filterwarnings("ignore::modelkit.interpretation.explain.IncompleteWarning")
+@pytest.mark.filterwarnings("ignore::modelkit.interpretation.methods.explain.IncompleteWarning")
 def test_integrated_gradients_from_shuffles_are_means_over_them():
     ours, _ = twins()
     x = bases(2, 200)

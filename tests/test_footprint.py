@@ -14,9 +14,9 @@ from small_data import WIDTH, WINDOW, make_data
 
 from kmerengine import Dataset, InputError
 from modelkit.cli import main
-from modelkit.interpretation.footprint import Footprints, footprint
-from modelkit.interpretation.footprint_tables import Site, along_window, depths
-from modelkit.interpretation.insertions import backgrounds
+from modelkit.interpretation.insertions.footprint import Footprints, footprint
+from modelkit.interpretation.insertions.footprint_tables import Site, along_window, depths
+from modelkit.interpretation.insertions.insertions import backgrounds
 from modelkit.training.run import Run
 
 WORD = "GATTACAGT"  # 9 bp: shuffles hardly ever hold it

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from modelkit.interpretation import ism as of_ism
-from modelkit.interpretation.explained import Explained
-from modelkit.interpretation.ism import ism, largest_change
+from modelkit.interpretation.methods import ism as of_ism
+from modelkit.interpretation.methods.explained import Explained
+from modelkit.interpretation.methods.ism import ism, largest_change
 from modelkit.models.bpaitac import BpAITAC, NetworkOptions
 from modelkit.tasks.readouts import ProfileReadout, Readout, TotalReadout
 from native_kernels.dilated_conv.block import Block, Conv

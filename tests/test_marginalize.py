@@ -15,9 +15,9 @@ from small_data import WIDTH, WINDOW, make_data
 from kmerengine import Dataset, InputError, Motif
 from kmerengine.motifs.meme import write_meme
 from modelkit.cli import main
-from modelkit.interpretation.insertions import backgrounds
-from modelkit.interpretation.marginal_tables import compared
-from modelkit.interpretation.marginalize import Marginals, marginalize
+from modelkit.interpretation.insertions.insertions import backgrounds
+from modelkit.interpretation.insertions.marginal_tables import compared
+from modelkit.interpretation.insertions.marginalize import Marginals, marginalize
 from modelkit.interpretation.synthetic import SequenceModels
 from modelkit.training.run import Run
 from native_kernels.dinucleotide_shuffle import dinucleotide_shuffle

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 import modelkit
 from modelkit.cli import COMMANDS, main
-from modelkit.interpretation.options import AttributionOptions
+from modelkit.interpretation.methods.options import AttributionOptions
 
 ONLY_COMMANDS = {
     "attribute": {"quiet", "lineages", *(f.name for f in fields(AttributionOptions))} - {"method"},

@@ -8,7 +8,7 @@ from test_seqlet_motifs import matrix_of
 from test_seqlets import write
 
 from kmerengine import InputError
-from modelkit.interpretation.motifs import motifs
+from modelkit.interpretation.motifs.motifs import motifs
 
 WORDS = ("GATAAGGCAT", "TGACTCATTC")
 P = 120

@@ -26,10 +26,10 @@ from modelkit.cli import main
 from modelkit.config_files import read_config
 from modelkit.inference.evaluate import Evaluation, evaluate
 from modelkit.inference.predict import predict
-from modelkit.interpretation.attributions import Attributions, write_attributions
-from modelkit.interpretation.footprint import footprint
-from modelkit.interpretation.motifs import motifs
-from modelkit.interpretation.seqlets import seqlets
+from modelkit.interpretation.attribution.attributions import Attributions, write_attributions
+from modelkit.interpretation.insertions.footprint import footprint
+from modelkit.interpretation.motifs.motifs import motifs
+from modelkit.interpretation.motifs.seqlets import seqlets
 from modelkit.training.run import Run
 from modelkit.training.train import train
 
@@ -345,6 +345,25 @@ def test_labels_have_precision_recall_curves(world: World, tmp_path: Path) -> No
     assert float(shown["auPRC by chance"]) == pytest.approx(peak.mean())
     assert float(shown["positives"]) == peak.sum()
     assert any("Precision-recall" in each.attributes["alt"] for each in parsed.all("img"))
+
+
+def test_long_sequences_stay_small(world: World, tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    n, length = len(world.data), 2114
+    made = write_attributions(
+        tmp_path / "a", world.data.regions, rng.integers(0, 5, (n, length)).astype(np.uint8),
+        rng.normal(size=(n, 1, 4, length)).astype(np.float32), targets=["s0"], method="ig",
+        head="totals",
+    )  # fmt: skip
+    out = report(world.run, tmp_path / "r.html", attributions=made)
+    parsed = Parsed(out.read_text("utf-8"))
+    tracks = [each for each in parsed.all("img") if "Attribution track" in each.attributes["alt"]]
+    assert len(tracks) == 4
+    assert sum(len(each.attributes["src"]) for each in tracks) < 600_000
+    # no prediction is known, and no sum: dashes
+    assert parsed.values("By target")["s0"] == dict.fromkeys(
+        ("mean prediction", "sum missed by"), ""
+    ) | {"examples with a sum": "0.0"}
 
 
 class TestWhatIsMissing:

@@ -16,13 +16,13 @@ from test_seqlets import write
 
 from kmerengine import InputError, Motif, read_motifs, write_meme
 from modelkit.cli import main
-from modelkit.interpretation.clusters import average, cluster_seqlets, linked
-from modelkit.interpretation.enrichment import count_units, fisher_greater
-from modelkit.interpretation.motif_set import Motifs
-from modelkit.interpretation.motifs import motifs
-from modelkit.interpretation.naming import MotifMatches, q_values, tomtom
-from modelkit.interpretation.seqlets import seqlets
-from modelkit.interpretation.similarity import STEP, aligned_p, score_tables, similarities
+from modelkit.interpretation.motifs.clusters import average, cluster_seqlets, linked
+from modelkit.interpretation.motifs.enrichment import count_units, fisher_greater
+from modelkit.interpretation.motifs.motif_set import Motifs
+from modelkit.interpretation.motifs.motifs import motifs
+from modelkit.interpretation.motifs.naming import MotifMatches, q_values, tomtom
+from modelkit.interpretation.motifs.seqlets import seqlets
+from modelkit.interpretation.motifs.similarity import STEP, aligned_p, score_tables, similarities
 from native_kernels.aligned_correlation import aligned_correlation_reference
 
 WORDS = ("GATAAGGC", "TGACTCAT", "CCGGAAGT", "ATTTGCATA")

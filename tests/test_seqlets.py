@@ -11,9 +11,9 @@ from scipy.stats import norm
 from kmerengine import InputError
 from kmerengine.schemas import REGION_COLUMNS
 from modelkit.cli import main
-from modelkit.interpretation.attributions import write_attributions
-from modelkit.interpretation.seqlet_set import Seqlets
-from modelkit.interpretation.seqlets import seqlets, seqlets_of, standard_deviation
+from modelkit.interpretation.attribution.attributions import write_attributions
+from modelkit.interpretation.motifs.seqlet_set import Seqlets
+from modelkit.interpretation.motifs.seqlets import seqlets, seqlets_of, standard_deviation
 
 P = 60
 
@@ -195,7 +195,7 @@ def test_long_ones_are_left_out_and_counted(tmp_path):
 def test_pieces_of_examples_do_not_matter(planted, tmp_path, monkeypatch):
     data, _ = planted
     whole = seqlets(data, tmp_path / "1.parquet", z=1.0)
-    monkeypatch.setattr("modelkit.interpretation.seqlets.BLOCK_BYTES", 1)
+    monkeypatch.setattr("modelkit.interpretation.motifs.seqlets.BLOCK_BYTES", 1)
     seen = []
     parts = seqlets(data, tmp_path / "2.parquet", z=1.0, progress=lambda *at: seen.append(at))
     assert seen[-1] == (6, 6)

@@ -13,8 +13,8 @@ import kmerengine
 import modelkit
 from kmerengine import InputError, schemas
 from modelkit.cli import main
-from modelkit.interpretation import variant_sequences
-from modelkit.interpretation.variants import VariantScores, _quantiles, variants
+from modelkit.interpretation.variants import variant_sequences
+from modelkit.interpretation.variants.variants import VariantScores, _quantiles, variants
 from modelkit.models.bpaitac import BpAITAC
 from modelkit.recipes.bpaitac import BpAITACConfig
 from modelkit.training.run import Run

@@ -12,7 +12,7 @@ import click
 
 from kmerengine.cli._options import PATH, force, quiet
 from kmerengine.errors import InputError
-from modelkit.interpretation.options import METHODS
+from modelkit.interpretation.methods.options import METHODS
 
 
 class RowNumbers(click.ParamType[list[int]]):
@@ -101,7 +101,7 @@ def command(
 
     from kmerengine.cli._progress import work_bar
     from modelkit.devices import chosen_device, described
-    from modelkit.interpretation.attribute import attribute
+    from modelkit.interpretation.attribution.attribute import attribute
 
     if targets and lineages:
         raise InputError("target: found with lineages, expected one of them")

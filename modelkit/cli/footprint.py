@@ -41,7 +41,7 @@ def command(runs: tuple[Path, ...], *, quiet: bool, **options: Any) -> None:
     started = perf_counter()
     from kmerengine.cli._progress import work_bar
     from modelkit.devices import chosen_device, described
-    from modelkit.interpretation.footprint import footprint
+    from modelkit.interpretation.insertions.footprint import footprint
 
     if not quiet:
         click.echo(described(chosen_device(options["device"])), err=True)

@@ -57,7 +57,7 @@ def command(seqlets: tuple[Path, ...], *, quiet: bool, **options: Any) -> None:
     """Cluster SEQLETS of one model or several to motifs; of two, find what either has more of."""
     started = perf_counter()
     from kmerengine.cli._progress import work_bar
-    from modelkit.interpretation.motifs import motifs
+    from modelkit.interpretation.motifs.motifs import motifs
 
     with work_bar("comparing", "Mpair", 1e6, show=not quiet) as progress:
         made = motifs(seqlets, progress=progress, **options)

@@ -45,7 +45,7 @@ def command(attributions: Path, *, quiet: bool, **options: Any) -> None:
     """Find the stretches of ATTRIBUTIONS that a model goes by."""
     started = perf_counter()
     from kmerengine.cli._progress import work_bar
-    from modelkit.interpretation.seqlets import seqlets
+    from modelkit.interpretation.motifs.seqlets import seqlets
 
     with work_bar("looking for seqlets", "example", 1, show=not quiet) as progress:
         made = seqlets(attributions, progress=progress, **options)

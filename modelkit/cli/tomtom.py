@@ -22,7 +22,7 @@ def command(
 ) -> None:
     """Name the motifs of QUERY after those of DATABASE that they are like."""
     started = perf_counter()
-    from modelkit.interpretation.naming import tomtom
+    from modelkit.interpretation.motifs.naming import tomtom
 
     found = tomtom(query, database, output, **options)
     best = found.best()

@@ -49,7 +49,7 @@ def command(runs: tuple[Path, ...], *, quiet: bool, **options: Any) -> None:
     started = perf_counter()
     from kmerengine.cli._progress import work_bar
     from modelkit.devices import chosen_device, described
-    from modelkit.interpretation.variants import variants
+    from modelkit.interpretation.variants.variants import variants
 
     if not quiet:
         click.echo(described(chosen_device(options["device"])), err=True)

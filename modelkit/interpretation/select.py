@@ -25,7 +25,7 @@ from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic, check_writable
 from kmerengine.io.tables import table_writer
 from modelkit.data.options import DataOptions, groups_of
-from modelkit.interpretation.insertions import inputs_of
+from modelkit.interpretation.insertions.insertions import inputs_of
 from modelkit.interpretation.synthetic import SequenceModels, check_comparable
 from modelkit.metrics import coefficient_of_variation, pearson
 from modelkit.tasks.profile import ACROSS_TASKS

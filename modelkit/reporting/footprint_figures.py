@@ -10,9 +10,9 @@ import pyarrow as pa
 from kmerengine import schemas
 from kmerengine.errors import InputError
 from kmerengine.io.tables import TableReader
-from modelkit.interpretation.footprint import DEPTHS, PROFILES
-from modelkit.interpretation.footprint_tables import DEPTHS_SCHEMA, PROFILES_SCHEMA
-from modelkit.interpretation.insertion_figures import Band, draw_footprints
+from modelkit.interpretation.insertions.footprint import DEPTHS, PROFILES
+from modelkit.interpretation.insertions.footprint_tables import DEPTHS_SCHEMA, PROFILES_SCHEMA
+from modelkit.interpretation.insertions.insertion_figures import Band, draw_footprints
 from modelkit.reporting.page import (
     Block,
     Cell,
@@ -31,6 +31,7 @@ __all__ = ["Footprinted", "footprint_figures"]
 KEY, TITLE = "footprints", "Footprints"
 COMMAND = "modelkit footprint RUN --data DATASET --motifs MOTIFS -o FOOTPRINTS"
 SHOWN = 12  # with a figure, the deepest first
+LONG = 500  # bp; of longer windows an SVG is larger than a PNG
 
 Pair = tuple[str, str]  # motif and target
 
@@ -132,7 +133,7 @@ def _picture(pair: Pair, bands: tuple[Band, Band], depth: float, found: Footprin
         f"Line chart: probability of a cut per bp around {motif} for {target}, with and without "
         f"the motif; depth {depth:+.2f} bits."
     )
-    return picture(figure, alt)
+    return picture(figure, alt, form="svg" if found.width <= LONG else "png")
 
 
 def _table(depths: list[dict[str, Any]]) -> Table:

@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from kmerengine.logo import draw_logo
 from modelkit.figures import new_figure, style
-from modelkit.interpretation.motif_set import TABLE, Motifs
+from modelkit.interpretation.motifs.motif_set import TABLE, Motifs
 from modelkit.reporting.page import (
     Block,
     Cell,

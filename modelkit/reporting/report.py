@@ -7,8 +7,8 @@ from typing import Any
 from kmerengine.datasets.folder import Dataset
 from kmerengine.io.atomic import atomic, check_writable
 from modelkit.devices import chosen_device
-from modelkit.interpretation.attributions import Attributions
-from modelkit.interpretation.motif_set import Motifs
+from modelkit.interpretation.attribution.attributions import Attributions
+from modelkit.interpretation.motifs.motif_set import Motifs
 from modelkit.reporting.about_data import about_data
 from modelkit.reporting.curves import curves
 from modelkit.reporting.footprint_figures import Footprinted, footprint_figures

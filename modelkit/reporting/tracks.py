@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from kmerengine.logo import draw_logo
 from modelkit.figures import COLOURS, GREY, Format, new_figure, style
-from modelkit.interpretation.attributions import Attributions
+from modelkit.interpretation.attribution.attributions import Attributions
 from modelkit.reporting.page import (
     Block,
     Cell,
@@ -25,7 +25,7 @@ KEY, TITLE = "attributions", "Attributions"
 COMMAND = "modelkit attribute RUN --data DATASET --output ATTRIBUTIONS"
 EXAMPLES = 4  # with a figure
 LETTERS = 100  # bp whose letters are drawn
-LONG = 3000  # bp; of longer sequences an SVG is larger than a PNG
+LONG = 1000  # bp; of longer sequences an SVG is larger than a PNG
 SMALL = 0.02  # of the tallest stack: letters below it are not drawn
 
 Floats = npt.NDArray[np.float64]

@@ -1,0 +1,1 @@
+"""Attributions of a data set's examples, on disk."""

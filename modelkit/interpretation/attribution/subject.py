@@ -1,0 +1,118 @@
+"""A trained model beside the data that it is explained on."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from kmerengine.datasets.folder import Dataset
+from kmerengine.errors import InputError
+from kmerengine.io.arrays import let_go
+from modelkit.data.loader import Loader
+from modelkit.inference.ensemble import ALL_EXAMPLES
+from modelkit.interpretation.methods.explained import Explained
+from modelkit.registry import MODELS
+from modelkit.training.run import Run
+
+__all__ = ["Subject"]
+
+Rows = npt.NDArray[np.int64]
+
+
+class Subject:
+    """A run, one of its heads, and the examples of a split.
+
+    Attributes
+    ----------
+    tasks : tuple of str
+    head : str
+    rows : int64
+        Of the data set: those of the split, ascending.
+    length, channels : int
+        bp and channels of the network's input.
+
+    Raises
+    ------
+    InputError
+        Data that do not fit the run, a head that it has not, a split without examples.
+    """
+
+    def __init__(self, run: Run, dataset: Dataset, head: str | None, split: str) -> None:
+        run.check_cuts(dataset)
+        run.check_split(dataset, split)
+        self._run, self._dataset = run, dataset
+        network: Any = run.config.network
+        options: Any = run.config.data
+        low, high = dataset.spans["sequence"]
+        self.length = high - low
+        if getattr(network, "length", None) not in (None, self.length):
+            raise InputError(
+                f"{dataset.path}: has {self.length} bp of sequence, {run.path} takes "
+                f"{network.length}; make the data set with that width"
+            )
+        self.tasks = tuple(getattr(options, "groups", None) or run.about.get("tasks", ()))
+        if getattr(network, "tasks", None) not in (None, len(self.tasks)):
+            raise InputError(
+                f"{run.path}: names {len(self.tasks)} tasks, its network has {network.tasks}; "
+                "the folder is damaged, train again"
+            )
+        own_split = None if split == "all" else getattr(options, "split", None)
+        changes = {**ALL_EXAMPLES, "split": own_split}
+        every = options.model_copy(update={k: v for k, v in changes.items() if hasattr(options, k)})
+        config = run.config.model_copy(update={"data": every})
+        self._task = MODELS[run.config.model].task(config, dataset)
+        self.head = next(iter(self._task.heads)) if head is None else head
+        if self.head not in self._task.heads:
+            raise InputError(
+                f"head: found {head!r}, {run.path} has {', '.join(self._task.heads)}; expected one "
+                "of these"
+            )
+        self.rows: Rows = self._task.rows(split)
+        if not len(self.rows):
+            raise InputError(f"{dataset.path}: has no example of {split!r}; choose another split")
+        one = next(self.batches(self.rows[:1], 1, torch.device("cpu")))
+        self.channels = one.shape[1]
+
+    def check_reversible(self) -> None:
+        """The input must be of bases alone, and the window in the middle, so that that of the other
+        strand is the same.
+        """
+        network: Any = self._run.config.network
+        start, width = getattr(network, "window_start", None), getattr(network, "window", None)
+        if start is not None and 2 * start + width != self.length:
+            raise InputError(
+                f"{self._run.path}: its window [{start}, {start + width}) is not the middle of "
+                f"{self.length} bp of sequence, so that a reverse complement would move it; "
+                "expected reverse_complement=False with such a model"
+            )
+        if self.channels != 4:
+            raise InputError(
+                f"{self._run.path}: takes {self.channels} channels, expected the 4 of bases for "
+                "reverse_complement=True"
+            )
+
+    def explained(self, weights: Tensor, device: torch.device) -> Explained:
+        """The network from its input to the targets, with the weights (T, K) of each task."""
+        network = self._run.network(device)
+        return Explained(network, self._task.heads[self.head], weights).to(device).eval()
+
+    def batches(self, rows: Rows, batch_size: int, device: torch.device) -> Iterator[Tensor]:
+        """What the network takes of some rows, (B, C, P) each; overwritten by the next.
+
+        Of the data set's files no more than a few batches stay in memory.
+        """
+        if self._dataset.window is None:  # sequences alone
+            loader = Loader(
+                self._dataset, rows, batch_size=batch_size, shuffle=False, device=device
+            )
+        else:
+            loader = self._task.batches(  # type: ignore[assignment]
+                rows, training=False, batch_size=batch_size, device=device
+            )
+        for batch in loader.batches(0):
+            yield self._task.inputs(batch)
+            for name in self._dataset.spans:
+                let_go(self._dataset.stored(name)[0])

@@ -1,0 +1,1 @@
+"""What a motif by itself does to what models predict."""

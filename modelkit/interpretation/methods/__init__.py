@@ -1,0 +1,1 @@
+"""What each base did to an output: the methods, in memory."""

@@ -1,0 +1,1 @@
+"""From attributions to seqlets, motifs and their names."""

@@ -1,0 +1,1 @@
+"""What a base's change does to what models predict."""
