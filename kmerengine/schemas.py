@@ -454,7 +454,7 @@ def provenance(command: str, inputs: dict[str, Any], parameters: dict[str, Any])
 
 def as_text(document: dict[str, Any]) -> str:
     """`document` as JSON with its own SHA-256: of a damaged one no other numbers are read."""
-    return json.dumps({**document, SEAL: _seal(document)}, sort_keys=True)
+    return json.dumps({**document, SEAL: _seal(document)})
 
 
 def _seal(document: dict[str, Any]) -> str:

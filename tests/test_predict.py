@@ -346,6 +346,18 @@ def test_rows_that_training_left_out_are_predicted_and_groups_name_the_tasks(fil
         predict(run, data, tmp_path / "p", bigwig=False)
 
 
+def test_groups_keep_the_order_that_they_were_learnt_in(files, data, run, tmp_path):
+    groups = {f"z{len(TASKS) - i}": [name] for i, name in enumerate(TASKS)}  # not by alphabet
+    of_groups = make_run(
+        tmp_path / "r", data, data={"groups": groups}, about={"tasks": list(groups)}
+    )
+    assert Run.open(of_groups.path).config.data.groups == groups
+    made = predict(of_groups, data, tmp_path / "o", bigwig=False)
+    plain = predict(run, data, tmp_path / "p", bigwig=False)
+    assert made.tasks == tuple(groups)
+    np.testing.assert_array_equal(made.totals, plain.totals)
+
+
 def test_a_bias_model_predicts_its_profile(files, data, tmp_path):
     run = make_run(tmp_path / "r", data, LOGITS[:1], kind=BiasConfig)
     made = predict(run, data, tmp_path / "o", genome=files / "g.sizes")
