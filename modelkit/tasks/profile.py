@@ -134,7 +134,7 @@ class ProfileTask:
             shuffle=training,
             jitter=data.jitter if training else 0,
             reverse_complement=data.reverse_complement and training,
-            centre=True,
+            centre=self.dataset.window is not None,  # else there are sequences alone
             normalised=data.normalised,
             negatives=data.negatives if training else None,
             outliers=data.outliers if training else None,

@@ -11,7 +11,6 @@ from torch import Tensor
 from kmerengine.datasets.folder import Dataset
 from kmerengine.errors import InputError
 from kmerengine.io.arrays import let_go
-from modelkit.data.loader import Loader
 from modelkit.inference.ensemble import ALL_EXAMPLES
 from modelkit.interpretation.methods.explained import Explained
 from modelkit.registry import MODELS
@@ -104,15 +103,8 @@ class Subject:
 
         Of the data set's files no more than a few batches stay in memory.
         """
-        if self._dataset.window is None:  # sequences alone
-            loader = Loader(
-                self._dataset, rows, batch_size=batch_size, shuffle=False, device=device
-            )
-        else:
-            loader = self._task.batches(  # type: ignore[assignment]
-                rows, training=False, batch_size=batch_size, device=device
-            )
-        for batch in loader.batches(0):
+        found = self._task.batches(rows, training=False, batch_size=batch_size, device=device)
+        for batch in found.batches(0):
             yield self._task.inputs(batch)
             for name in self._dataset.spans:
                 let_go(self._dataset.stored(name)[0])

@@ -76,13 +76,17 @@ def weights_of(
     ----------
     tasks : sequence of str
     targets : dict of str to sequence of str, or sequence of str, optional
-        Tasks of each target; or tasks that are targets by themselves; by default all.
+        Tasks of each target; or a list of tasks that are targets by themselves and of texts
+        NAME=TASK,TASK,... for targets of several; by default every task.
     combine : "mean" or "sum"
         bpAI-TAC's code takes means over the cell types of a lineage, its paper sums.
+
+    Raises
+    ------
+    InputError
+        No target, one that is named twice, tasks that are not there.
     """
-    if targets is None:
-        targets = list(tasks)
-    groups = targets if isinstance(targets, dict) else {name: [name] for name in targets}
+    groups = _groups(tasks, list(tasks) if targets is None else targets)
     if not groups:
         raise InputError("targets: found none, expected at least one")
     number = {name: i for i, name in enumerate(tasks)}
@@ -98,6 +102,28 @@ def weights_of(
     return tuple(groups), weights
 
 
+def _groups(
+    tasks: Sequence[str], targets: dict[str, Sequence[str]] | Sequence[str]
+) -> dict[str, Sequence[str]]:
+    """Tasks of each target, by its name."""
+    if isinstance(targets, dict):
+        return targets
+    groups: dict[str, Sequence[str]] = {}
+    for text in targets:
+        name, equals, members = text.partition("=")
+        is_group = bool(equals) and text not in tasks
+        name = name if is_group else text
+        if not name:
+            raise InputError(f"targets: found {text!r}, expected a task, or NAME=TASK,TASK")
+        if name in groups:
+            raise InputError(f"targets: found {name!r} twice, expected every target once")
+        groups[name] = [each.strip() for each in members.split(",")] if is_group else [text]
+    return groups
+
+
 def _length(output: Any) -> int:
-    parts = [output] if isinstance(output, Tensor) else list(output)
+    """Rows of a tensor, or of those of a tuple or dict."""
+    if isinstance(output, Tensor):
+        return len(output)
+    parts = output.values() if isinstance(output, dict) else output
     return next(len(part) for part in parts if part is not None)
