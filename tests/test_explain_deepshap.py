@@ -405,6 +405,29 @@ def test_float32_is_near_float64_and_bfloat16_near_float32():
     assert torch.corrcoef(pair)[0, 1] > 0.95
 
 
+class Large(nn.Module):
+    """An output whose last digits bfloat16 has not: 8 bits of 1000 are steps of 4."""
+
+    def forward(self, x):
+        return 1001 + x[:, :2].float().sum(-1) / 64
+
+
+@pytest.mark.parametrize("method", ["deepshap", "ig", "saliency", "gradcam"])
+def test_targets_are_not_rounded_with_the_network(method):
+    x = bases(2, 64).float()
+    network = nn.Sequential(nn.Conv1d(4, 4, 1), Large())
+    with torch.no_grad():
+        network[0].weight.copy_(torch.eye(4)[..., None])
+        network[0].bias.zero_()
+    weights = torch.tensor([[0.5], [0.5]])
+    options = AttributionOptions(method=method, bfloat16=True)
+    found = explain(Explained(network, AsItIs(), weights), x, options)
+    wanted = 1001 + x[:, :2].sum((1, 2)) / 128
+    torch.testing.assert_close(found.prediction[:, 0], wanted.double(), rtol=0, atol=0.02)
+    if method in ("deepshap", "ig"):
+        assert found.delta.abs().max() < 0.02
+
+
 def test_outputs_of_modelkit_are_not_changed_by_explaining():
     ours, _ = twins()
     x = bases(2, 200)

@@ -56,13 +56,17 @@ class Explained(nn.Module):
         return self.read(self.network(x_NCP))
 
     def read(self, output: Any) -> Tensor:
-        """The targets (N, K) of what the network has put out."""
+        """The targets (N, K) of what the network has put out, in float32 at least: a product in
+        bfloat16 would leave 3 digits of them.
+        """
         anchor = self._anchor
         if anchor is not None:
             n = _length(output) // len(anchor)
             anchor = anchor.repeat_interleave(n, 0) if n > 1 else anchor
         values_NT: Tensor = self.readout(output, anchor)
-        return values_NT @ self.weights.to(values_NT.dtype)
+        wide_NT = values_NT.to(torch.promote_types(values_NT.dtype, torch.float32))
+        with torch.autocast(wide_NT.device.type, enabled=False):
+            return wide_NT @ self.weights.to(wide_NT.dtype)
 
 
 def weights_of(
