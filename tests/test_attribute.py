@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pyBigWig
 import pytest
 import torch
@@ -284,6 +285,55 @@ def test_the_command_is_the_function(files: Path, data: Dataset, run: Run, tmp_p
     assert (found.exit_code, found.stderr.strip().count("\n")) == (1, 0)
     found = CliRunner().invoke(main, [*words, "--force", "--rows", "3:x"])
     assert "expected a row such as 7 or rows 0:100" in found.stderr
+    for empty in ("3:3", "5:2"):
+        found = CliRunner().invoke(main, [*words, "--force", "--rows", empty])
+        assert f"found '{empty}', expected a range with an end behind its start" in found.stderr
+
+
+@pytest.mark.parametrize("name", ["attribute", "marginalize", "footprint"])
+def test_targets_are_given_in_the_same_words_everywhere(
+    name: str, data: Dataset, run: Run, tmp_path: Path
+) -> None:
+    words = {
+        "attribute": ["--method", "saliency"],
+        "marginalize": ["--word", "GATTA", "-n", "4"],
+        "footprint": ["--word", "GATTA", "-n", "4", "--flank", "1"],
+    }[name]
+    file = tmp_path / "l.toml"
+    file.write_bytes(b'\xef\xbb\xbflymphoid = ["NK/1", "T"]\r\nB = ["B"]\r\n')
+    ways = {"a": ["--target", "lymphoid=NK/1, T", "--target", "B"], "b": ["--lineages", str(file)]}
+    found = []
+    for output, way in ways.items():
+        at = ["--data", str(data.path), "-o", str(tmp_path / output)]
+        said = CliRunner().invoke(main, [name, str(run.path), *at, *words, *way])
+        assert said.exit_code == 0, said.output
+        assert "2 targets" in said.stderr
+        folder = tmp_path / output
+        tables = {"marginalize": "summary", "footprint": "depths"}
+        if name == "attribute":
+            made = Attributions.open(folder)
+            found.append((made.targets, made.hypothetical.tolist()))
+        else:
+            found.append(pq.read_table(folder / f"{tables[name]}.parquet").to_pylist())
+    assert found[0] == found[1]
+    at = ["--data", str(data.path), "-o", str(tmp_path / "c")]
+    file.write_text("# none\n")
+    said = CliRunner().invoke(main, [name, str(run.path), *at, *words, *ways["b"]])
+    assert "l.toml: has no target; expected TOML with a line such as" in said.stderr
+    for text in ("=B", "x=", "x=B,,T"):
+        said = CliRunner().invoke(main, [name, str(run.path), *at, *words, "--target", text])
+        assert (said.exit_code, said.stderr.count("Error: targets")) == (1, 1), said.output
+    assert not (tmp_path / "c").exists()
+
+
+def test_a_log_has_lines_that_stay(data: Dataset, run: Run, tmp_path: Path, monkeypatch) -> None:
+    """No bar, and no empty line in its place, where stderr is no terminal."""
+    monkeypatch.setattr("kmerengine.cli._progress.APPEARS_AFTER", -1.0)
+    at = ["--data", str(data.path), "-o", str(tmp_path / "a"), "--method", "saliency"]
+    said = CliRunner().invoke(main, ["attribute", str(run.path), *at])
+    assert said.exit_code == 0, said.output
+    lines = said.stderr.splitlines()
+    assert [line.split(": ")[0] for line in lines] == ["device", str(tmp_path / "a")]
 
 
 def test_scores_that_do_not_add_up_are_told(data: Dataset, run: Run, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import click
 
 from kmerengine.cli._options import PATH
+from modelkit.cli._targets import target_options
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -87,13 +88,7 @@ def insertion_options(command: F) -> F:
             show_default=True,
             help="Of the regions: train, validation or test, as the runs had it; or all.",
         ),
-        click.option(
-            "--target",
-            "targets",
-            multiple=True,
-            metavar="TASK|NAME=TASK,...",
-            help="A task, or a lineage of several; repeatable.  [default: every task]",
-        ),
+        target_options,
         click.option("--consensus", is_flag=True, help="A motif's likeliest bases, not a draw."),
         click.option("--name", "names", multiple=True, help="Of the file, this motif; repeatable."),
         click.option(

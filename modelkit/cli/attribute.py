@@ -1,9 +1,7 @@
 """`modelkit attribute`."""
 
 import os
-import tomllib
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -11,7 +9,7 @@ from typing import Any
 import click
 
 from kmerengine.cli._options import PATH, force, quiet
-from kmerengine.errors import InputError
+from modelkit.cli._targets import chosen_targets, combine_option, target_options
 from modelkit.interpretation.methods.options import METHODS
 
 
@@ -27,7 +25,11 @@ class RowNumbers(click.ParamType[list[int]]):
             if len(ends) > 2 or not all(end.isdecimal() for end in ends):
                 self.fail(f"found {part!r}, expected a row such as 7 or rows 0:100", param, ctx)
             first = int(ends[0])
-            found += range(first, int(ends[1]) if len(ends) == 2 else first + 1)
+            stop = int(ends[1]) if len(ends) == 2 else first + 1
+            if stop <= first:
+                self.fail(f"found {part!r}, expected a range with an end behind its start, such as "
+                          "0:100", param, ctx)  # fmt: skip
+            found += range(first, stop)
         return found
 
 
@@ -40,16 +42,8 @@ class RowNumbers(click.ParamType[list[int]]):
     help="How scores are made.",
 )  # fmt: skip
 @click.option("--head", help="Of the output: totals or profile.  [default: the first there is]")
-@click.option(
-    "--target", "targets", multiple=True, metavar="TASK", help="Repeatable.  [default: every task]"
-)
-@click.option(
-    "--lineages", type=PATH, metavar="FILE.toml", help='Targets of several tasks: B = ["B1", "B2"].'
-)
-@click.option(
-    "--combine", type=click.Choice(["mean", "sum"]), default="mean", show_default=True,
-    help="Of the tasks of a lineage.",
-)  # fmt: skip
+@target_options
+@combine_option
 @click.option(
     "--split", default="test", show_default=True,
     help="train, validation or test, as the run had it; or all.",
@@ -103,9 +97,7 @@ def command(
     from modelkit.devices import chosen_device, described
     from modelkit.interpretation.attribution.attribute import attribute
 
-    if targets and lineages:
-        raise InputError("target: found with lineages, expected one of them")
-    chosen: dict[str, Sequence[str]] | Sequence[str] = _lineages(lineages) if lineages else targets
+    chosen = chosen_targets(targets, lineages)
     quiet = quiet or os.environ.get("RANK", "0") != "0"  # one process of torchrun's speaks
     if not quiet:
         click.echo(described(chosen_device(options["device"])), err=True)
@@ -126,18 +118,3 @@ def command(
     if has.any():
         share = float(np.median(np.abs(made.delta[has]) / made.spread[has]))
         click.echo(f"median |delta| {share:.2g} of |prediction - that of the references|", err=True)
-
-
-def _lineages(path: Path) -> dict[str, Sequence[str]]:
-    """Targets and their tasks from a TOML file."""
-    try:
-        found = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(
-            f'{path}: {reason}; expected TOML with a line such as B = ["B1", "B2"] for each target'
-        ) from error
-    for name, members in found.items():
-        if not isinstance(members, list) or not all(isinstance(each, str) for each in members):
-            raise InputError(f"{path}: {name}: found {members!r:.60}, expected a list of tasks")
-    return found

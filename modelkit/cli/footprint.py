@@ -8,6 +8,7 @@ import click
 
 from kmerengine.cli._options import PATH, force, quiet
 from modelkit.cli._insertion_options import insertion_options, shuffled_line
+from modelkit.cli._targets import chosen_targets
 
 MOST_LINES = 20
 
@@ -33,7 +34,14 @@ MOST_LINES = 20
 )
 @force
 @quiet
-def command(runs: tuple[Path, ...], *, quiet: bool, **options: Any) -> None:
+def command(
+    runs: tuple[Path, ...],
+    *,
+    targets: tuple[str, ...],
+    lineages: Path | None,
+    quiet: bool,
+    **options: Any,
+) -> None:
     """Write the profiles that RUNs predict around motifs in shuffled regions, without bias.
 
     Several RUNs are averaged.
@@ -43,10 +51,11 @@ def command(runs: tuple[Path, ...], *, quiet: bool, **options: Any) -> None:
     from modelkit.devices import chosen_device, described
     from modelkit.interpretation.insertions.footprint import footprint
 
+    chosen = chosen_targets(targets, lineages)
     if not quiet:
         click.echo(described(chosen_device(options["device"])), err=True)
     with work_bar("predicting", "sequence", 1, show=not quiet) as progress:
-        made = footprint(runs, progress=progress, **options)
+        made = footprint(runs, targets=chosen, progress=progress, **options)
     if quiet:
         return
     about = made.provenance

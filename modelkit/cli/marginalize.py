@@ -8,6 +8,7 @@ import click
 
 from kmerengine.cli._options import PATH, force, quiet
 from modelkit.cli._insertion_options import TakesMany, insertion_options, shuffled_line
+from modelkit.cli._targets import chosen_targets, combine_option
 
 
 @click.command("marginalize", cls=TakesMany)
@@ -20,17 +21,18 @@ from modelkit.cli._insertion_options import TakesMany, insertion_options, shuffl
     help="Runs to compare with, by a rank-sum test.",
 )
 @insertion_options
-@click.option(
-    "--combine",
-    type=click.Choice(["mean", "sum"]),
-    default="mean",
-    show_default=True,
-    help="Of the tasks of a lineage.",
-)
+@combine_option
 @click.option("--differences", is_flag=True, help="Write every background's totals too.")
 @force
 @quiet
-def command(runs: tuple[Path, ...], *, quiet: bool, **options: Any) -> None:
+def command(
+    runs: tuple[Path, ...],
+    *,
+    targets: tuple[str, ...],
+    lineages: Path | None,
+    quiet: bool,
+    **options: Any,
+) -> None:
     """Write what motifs change in the totals that RUNs predict for shuffled regions.
 
     Of several RUNs each is given, and their mean.
@@ -40,10 +42,11 @@ def command(runs: tuple[Path, ...], *, quiet: bool, **options: Any) -> None:
     from modelkit.devices import chosen_device, described
     from modelkit.interpretation.insertions.marginalize import marginalize
 
+    chosen = chosen_targets(targets, lineages)
     if not quiet:
         click.echo(described(chosen_device(options["device"])), err=True)
     with work_bar("predicting", "sequence", 1, show=not quiet) as progress:
-        made = marginalize(runs, progress=progress, **options)
+        made = marginalize(runs, targets=chosen, progress=progress, **options)
     if quiet:
         return
     about = made.provenance

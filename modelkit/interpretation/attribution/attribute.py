@@ -83,8 +83,8 @@ def attribute(
     head : str, optional
         What of the output: "totals" or "profile" of bpAI-TAC; by default the task's first.
     targets : sequence of str, or dict of str to sequence of str, optional
-        Tasks that are targets, or the tasks of each target, such as the cell types of a lineage;
-        by default every task.
+        Tasks that are targets and texts NAME=TASK,TASK,...; or the tasks of each target, such as
+        the cell types of a lineage; by default every task.
     combine : "mean" or "sum"
         Of the tasks of a target.
     split : str

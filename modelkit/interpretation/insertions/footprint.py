@@ -40,12 +40,12 @@ from modelkit.interpretation.insertions.insertions import (
     Strand,
     backgrounds,
     chosen_motifs,
-    chosen_targets,
     inputs_of,
     inserted,
     place,
     strands_of,
 )
+from modelkit.interpretation.methods.explained import weights_of
 from modelkit.interpretation.row_tables import as_table, write_rows
 from modelkit.interpretation.synthetic import SequenceModels
 from modelkit.training.run import Run
@@ -81,7 +81,7 @@ def footprint(
     words: Sequence[str] = (),
     names: Sequence[str] = (),
     consensus: bool = False,
-    targets: dict[str, Sequence[str]] | Sequence[str] = (),
+    targets: dict[str, Sequence[str]] | Sequence[str] | None = None,
     split: str = "test",
     n_backgrounds: int = 1000,
     strand: Strand = "plus",
@@ -106,7 +106,7 @@ def footprint(
         What `modelkit.train` wrote, with profiles; of several, probabilities are averaged.
     dataset, output, motifs, words, names, consensus, split, n_backgrounds, offset, seed
         As of `modelkit.marginalize`: the same seed gives the same backgrounds and motifs.
-    targets : dict of str to sequence of str, or sequence of str
+    targets : sequence of str, or dict of str to sequence of str, optional
         As of `modelkit.marginalize`; a lineage has the mean of its tasks' probabilities.
     strand : "plus", "minus" or "both"
         Of the motif in the background; on the minus strand its place is mirrored and the profile
@@ -134,7 +134,7 @@ def footprint(
     models = SequenceModels(runs, data, split, device)
     if not models.has_profiles:
         raise InputError(f"{models.runs[0].path}: predicts no profiles, expected runs that do")
-    labels, weights = chosen_targets(models.tasks, targets)
+    labels, weights = weights_of(models.tasks, targets or None)
     sites = {
         name: Site(place(models, name, len(each), offset), len(each), margin, flank)
         for name, each in chosen.items()

@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
 
 from kmerengine import schemas
 from kmerengine.datasets.folder import ABOUT as DATASET_ABOUT
@@ -15,7 +14,6 @@ from kmerengine.errors import InputError
 from kmerengine.motifs.files import read_motifs
 from kmerengine.motifs.marginal import marginal_sequences
 from kmerengine.motifs.motif import Motif
-from modelkit.interpretation.methods.explained import Combine, weights_of
 from modelkit.interpretation.synthetic import SequenceModels
 from modelkit.training.run import BEST, Run
 from native_kernels.dinucleotide_shuffle import dinucleotide_shuffle
@@ -25,7 +23,6 @@ __all__ = [
     "Strand",
     "backgrounds",
     "chosen_motifs",
-    "chosen_targets",
     "inputs_of",
     "inserted",
     "place",
@@ -78,25 +75,6 @@ def chosen_motifs(
     if not found:
         raise InputError("motifs: found none, expected --motifs or --word")
     return found
-
-
-def chosen_targets(
-    tasks: tuple[str, ...],
-    targets: dict[str, Sequence[str]] | Sequence[str],
-    combine: Combine = "mean",
-) -> tuple[tuple[str, ...], Tensor]:
-    """As `weights_of`; a target may be text too: a task, or NAME=TASK,TASK,... of a lineage."""
-    if isinstance(targets, dict):
-        return weights_of(tasks, targets or None, combine)
-    groups: dict[str, Sequence[str]] = {}
-    for text in targets:
-        name, equals, members = text.partition("=")
-        is_group = equals and text not in tasks
-        name = name if is_group else text
-        if name in groups:
-            raise InputError(f"targets: found {name!r} twice, expected every target once")
-        groups[name] = members.split(",") if is_group else [text]
-    return weights_of(tasks, groups or None, combine)
 
 
 def backgrounds(dataset: Dataset, rows: npt.NDArray[np.int64], n: int, seed: int) -> Codes:

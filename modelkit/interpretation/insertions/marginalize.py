@@ -31,7 +31,6 @@ from modelkit.interpretation.insertions.insertions import (
     Strand,
     backgrounds,
     chosen_motifs,
-    chosen_targets,
     inputs_of,
     inserted,
     place,
@@ -43,7 +42,7 @@ from modelkit.interpretation.insertions.marginal_tables import (
     SUMMARY_SCHEMA,
     Found,
 )
-from modelkit.interpretation.methods.explained import Combine
+from modelkit.interpretation.methods.explained import Combine, weights_of
 from modelkit.interpretation.row_tables import as_batch, as_table, write_rows
 from modelkit.interpretation.synthetic import SequenceModels, check_comparable
 from modelkit.training.run import Run
@@ -85,7 +84,7 @@ def marginalize(
     names: Sequence[str] = (),
     consensus: bool = False,
     against: Sequence[Run | str | Path] = (),
-    targets: dict[str, Sequence[str]] | Sequence[str] = (),
+    targets: dict[str, Sequence[str]] | Sequence[str] | None = None,
     combine: Combine = "mean",
     split: str = "test",
     n_backgrounds: int = 1000,
@@ -118,8 +117,8 @@ def marginalize(
         What is inserted; see `modelkit.interpretation.insertions.insertions.chosen_motifs`.
     against : sequence of Run or path
         Runs that are compared with the others.
-    targets : dict of str to sequence of str, or sequence of str
-        Lineages and their tasks, or tasks, or text NAME=TASK,TASK; by default every task.
+    targets : sequence of str, or dict of str to sequence of str, optional
+        As of `modelkit.attribute`; by default every task.
     combine : "mean" or "sum"
         Of the tasks of a target.
     split : str
@@ -161,7 +160,7 @@ def marginalize(
     for each in groups.values():
         if not each.has_totals:
             raise InputError(f"{each.runs[0].path}: predicts no totals, expected runs that do")
-    labels, weights = chosen_targets(models.tasks, targets, combine)
+    labels, weights = weights_of(models.tasks, targets or None, combine)
     places = {name: place(models, name, len(each), offset) for name, each in chosen.items()}
     codes = backgrounds(data, models.rows, n_backgrounds, seed)
     document = schemas.provenance(
