@@ -211,9 +211,10 @@ def test_gradcam_is_captums_spread_over_windows_times_the_gradient(name):
             stride = given.get("stride", 1)
             spread = by_windows(seen, given["kernel_size"], stride, before, step, 60)
             wanted = torch.from_numpy(spread) * gradient[i]
-            wanted = wanted / (wanted * x[i]).sum(0).abs().sum()
-            torch.testing.assert_close(found[i, k], wanted, rtol=1e-9, atol=1e-12, equal_nan=True)
-    assert found.isfinite().all((1, 2, 3)).any()
+            size = (wanted * x[i]).sum(0).abs().sum()
+            wanted = wanted / size if size else torch.zeros_like(wanted)
+            torch.testing.assert_close(found[i, k], wanted, rtol=1e-9, atol=1e-12)
+    assert (found != 0).any()
 
 
 def test_gradcam_of_bpaitac_and_of_a_named_layer():
@@ -265,7 +266,8 @@ def test_gradcam_through_a_block_that_sees_the_sequence():
     torch.testing.assert_close(found, wanted / (wanted * x[0]).sum(0).abs().sum())
 
 
-def test_a_sequence_without_any_score_has_no_number():
+def test_a_sequence_whose_map_is_empty_has_scores_of_0():
+    """No number would end the work on all other sequences."""
     network = nn.Sequential(nn.Conv1d(4, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(16, 1)).double()
     with torch.no_grad():
         network[0].weight.fill_(-1.0)
@@ -276,8 +278,8 @@ def test_a_sequence_without_any_score_has_no_number():
     x[0, 0] = 1
     x[1, 1] = 1
     found = explain(plain(network), x, options("gradcam")).hypothetical
-    assert found[0].isfinite().all()
-    assert found[1].isnan().all()
+    assert found[0].abs().sum() > 0
+    assert (found[1] == 0).all()
 
 
 def test_a_layer_that_is_not_there_is_named():

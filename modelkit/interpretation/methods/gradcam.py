@@ -7,7 +7,7 @@
     score = cam of the base times d target / d x;  divided by sum |score| of the bases of x
 
 The target is to be a logit. ReLU, windows and the last division are of AgentBind's code; its paper
-has none of them.
+has none of them. Where all scores are 0 that code divides by 0; here they stay 0.
 """
 
 from typing import Any, NamedTuple
@@ -37,8 +37,7 @@ def gradcam(explained: Explained, x_BCP: Tensor, options: AttributionOptions) ->
 
     The layer is `options.layer`, or the first convolution with the norm and the activation that
     follow it, if those are modules. If it is a convolution of the sequence itself a base has the
-    mean of its windows; else positions are stretched to the sequence's length. A sequence whose
-    scores are all 0 has no number.
+    mean of its windows; else positions are stretched to the sequence's length.
 
     Raises
     ------
@@ -136,7 +135,7 @@ def _scores(
         cam_BP = _stretched(cam_BQ, length) if windows is None else windows.mean(cam_BQ, length)
         score = cam_BP[:, None] * by_x
         size = (score[:, :4] * x_BCP[:, :4]).detach().sum(1).abs().sum(-1)
-        scores.append(score / size.masked_fill(size == 0, torch.nan)[:, None, None])
+        scores.append(score / size.masked_fill(size == 0, torch.inf)[:, None, None])
     return Explanation.of_scores(torch.stack(scores, 1).detach(), values_BK.detach())
 
 
