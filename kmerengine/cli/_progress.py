@@ -1,5 +1,6 @@
 """Progress on a terminal."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import perf_counter
@@ -11,8 +12,10 @@ APPEARS_AFTER = 1.0  # seconds; shorter work shows no bar
 def work_bar(
     doing: str, unit: str = "Mbase", per_unit: float = 1e6, *, show: bool
 ) -> Iterator[Callable[[int, int], None] | None]:
-    """A callback (done, of), in bases or other pieces, that draws a bar on stderr; or None."""
-    if not show:
+    """A callback (done, of), in bases or other pieces, that draws a bar on stderr; or None, also
+    where stderr is no terminal: a log is for lines that stay.
+    """
+    if not show or sys.stderr is None or not sys.stderr.isatty():  # None: closed by the caller
         yield None
         return
     from rich.console import Console

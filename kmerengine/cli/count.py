@@ -1,7 +1,6 @@
 """`kmerengine count`."""
 
 import json
-import sys
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -76,8 +75,7 @@ def command(
 
     vocabulary = chosen_vocabulary(options)
     output = default_output(regions or genome) if output is None else output
-    has_terminal = sys.stderr is not None and sys.stderr.isatty()  # None: closed by the caller
-    with work_bar("counting", show=has_terminal and not quiet) as progress:
+    with work_bar("counting", show=not quiet) as progress:
         found = count(
             genome, regions, output=output, vocabulary=vocabulary, progress=progress, **options
         )

@@ -1,7 +1,6 @@
 """`kmerengine sample`: windows and sites."""
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
@@ -148,8 +147,7 @@ def _run(work: Callable[[Any], "Sample"], output: Path, *, quiet: bool, as_json:
     from kmerengine.cli._startup import load_libraries
 
     load_libraries()
-    has_terminal = sys.stderr is not None and sys.stderr.isatty()  # None: closed by the caller
-    with work_bar("sampling", show=has_terminal and not quiet) as progress:
+    with work_bar("sampling", show=not quiet) as progress:
         sample = work(progress)
     seconds = round(perf_counter() - started, 2)
     if as_json:

@@ -1,7 +1,6 @@
 """`kmerengine scan`."""
 
 import json
-import sys
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -86,8 +85,7 @@ def command(
     from kmerengine import scan
 
     output = default_output(regions or genome) if output is None else output
-    has_terminal = sys.stderr is not None and sys.stderr.isatty()  # None: closed by the caller
-    with work_bar("scanning", show=has_terminal and not quiet) as progress:
+    with work_bar("scanning", show=not quiet) as progress:
         hits = scan(genome, motifs, regions, output=output, progress=progress, **options)
     summary = _summary(hits, output, perf_counter() - started)
     if as_json:
