@@ -76,13 +76,33 @@ def test_saliency_and_guided_backpropagation_are_captums():
 
 def test_guided_backpropagation_leaves_other_functions_their_gradient():
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Conv1d(4, 3, 5), nn.Tanh(), nn.Flatten(), nn.Linear(48, 1)).double()
+    layers = [nn.Conv1d(4, 3, 5), nn.Tanh(), nn.Flatten(), nn.Linear(48, 1)]
+    nn.init.constant_(layers[3].bias, 10.0)  # the ReLU is open, and its gradient is 1
+    network = nn.Sequential(*layers, nn.ReLU()).double()
     x = bases(2, 20)
     guided = explain(plain(network), x, options("guided")).hypothetical
     assert torch.equal(guided, explain(plain(network), x, options("saliency")).hypothetical)
 
 
 # --- integrated gradients
+
+
+class Functional(nn.Module):
+    """A ReLU that is no module: nothing can be put in its place."""
+
+    def forward(self, x):
+        return x.relu()
+
+
+def test_guided_backpropagation_without_a_relu_to_guide_is_refused():
+    x = bases(1, 12)
+    hidden = [nn.Conv1d(4, 2, 3), Functional(), nn.Flatten(), nn.Linear(20, 1)]
+    network = nn.Sequential(*hidden).double()
+    assert explain(plain(network), x, options("saliency")).hypothetical.abs().max() > 0
+    with pytest.raises(InputError, match=r"guided: .* no ReLU that is a module"):
+        explain(plain(network), x, options("guided"))
+    hidden[1] = nn.ReLU()
+    explain(plain(nn.Sequential(*hidden)), x, options("guided"))
 
 
 @pytest.mark.parametrize("max_rows", [3, 11, 64])

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kmerengine.errors import InputError
 from modelkit.interpretation.methods import convergence
 from modelkit.interpretation.methods.deepshap import deepshap
 from modelkit.interpretation.methods.explained import Explained
@@ -67,6 +68,11 @@ def explain(
     IncompleteWarning
         Contributions add up to something else, by more than 1 % of the differences, 5 % for ig; it
         names the modules that have no rule.
+
+    Raises
+    ------
+    InputError
+        A method finds nothing to go by: guided no ReLU, gradcam no layer.
     """
     return Explainer(explained, options or AttributionOptions())(x_BCP, numbers)
 
@@ -93,8 +99,9 @@ class Explainer:
         self._rescale = Rescale()
         if options.method in ("deepshap", "deeplift"):
             swap(self._explained, self._rescale)
+        self._guided = Guided()
         if options.method == "guided":
-            swap(self._explained, Guided())
+            swap(self._explained, self._guided)
 
     def __call__(self, x_BCP: Tensor, numbers: Numbers | None = None) -> Explanation:
         """Explain a batch; see `explain`."""
@@ -129,8 +136,16 @@ class Explainer:
                 return deepshap(explained, self._rescale, x_BCP, options, numbers)
             case "ig":
                 return integrated_gradients(explained, x_BCP, options, numbers)
-            case "saliency" | "guided":
+            case "saliency":
                 return saliency(explained, x_BCP, options)
+            case "guided":
+                found = saliency(explained, x_BCP, options)
+                if not self._guided.is_met:
+                    raise InputError(
+                        "guided: the network has no ReLU that is a module, expected one to guide; "
+                        "saliency is what is left"
+                    )
+                return found
             case "gradcam":
                 return gradcam(explained, x_BCP, options)
             case "ism":

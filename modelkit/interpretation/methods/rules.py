@@ -158,9 +158,18 @@ class _Pool1d:
 
 
 class Guided:
-    """Guided backpropagation; what is no ReLU keeps its gradient."""
+    """Guided backpropagation; what is no ReLU keeps its gradient.
+
+    Attributes
+    ----------
+    is_met : bool
+        A ReLU has run; else there is nothing to guide, and gradients are those of saliency.
+    """
+
+    is_met = False
 
     def relu(self, _: nn.Module, z: Tensor) -> Tensor:
+        self.is_met = True
         y: Tensor = _GuidedReLU.apply(z)
         return y
 
