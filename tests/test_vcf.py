@@ -32,8 +32,8 @@ LINES = [
 ]
 SKIPPED = {
     "an insertion or deletion": 2,
-    "an allele that another variant deletes (ALT is *)": 2,
-    "a symbolic allele, such as <DEL>": 1,
+    "an allele that another variant deletes (ALT is *)": 1,
+    "a symbolic allele, such as <DEL>": 2,
     "a breakend": 4,
     "no other allele (ALT is .)": 1,
     "a base other than A C G T in REF or ALT": 2,

@@ -158,7 +158,7 @@ def _fields(line: str) -> tuple[str, int, str, str, list[str]]:
 def _symbolic(allele: str) -> str:
     """What an allele is that has no bases of its own; empty for others."""
     if allele[0] == "<" and allele[-1] == ">" and len(allele) > 2:
-        return DELETED if allele == "<*>" else SYMBOLIC
+        return SYMBOLIC  # <*> too: any other allele than those seen, and not the deleted one
     dots = len(allele) > 1 and (allele[0] == "." or allele[-1] == ".")
     return BREAKEND if "[" in allele or "]" in allele or dots else ""
 
