@@ -18,7 +18,7 @@ from modelkit.registry import MODELS
 from modelkit.tasks.profile import ProfileTask
 from modelkit.training.run import Run
 
-__all__ = ["Ensemble", "Expected", "Kind"]
+__all__ = ["Ensemble", "Expected", "Kind", "shortened"]
 
 Rows = npt.NDArray[np.int64]
 Kind = Literal["with_bias", "without_bias"]
@@ -179,8 +179,8 @@ def _check_alike(first: _Member, other: _Member, split: str) -> None:
     ):
         if mine != yours:
             raise InputError(
-                f"{other.run.path}: {what}: found {_short(yours)}, {first.run.path} has "
-                f"{_short(mine)}; expected runs of the same to average"
+                f"{other.run.path}: {what}: found {shortened(yours)}, {first.run.path} has "
+                f"{shortened(mine)}; expected runs of the same to average"
             )
     if not np.array_equal(first.rows, other.rows):
         raise InputError(
@@ -189,7 +189,7 @@ def _check_alike(first: _Member, other: _Member, split: str) -> None:
         )
 
 
-def _short(value: object) -> str:
+def shortened(value: object) -> str:
     """At most 60 letters of a value."""
     listed = isinstance(value, tuple) and all(isinstance(each, str) for each in value)
     text = ", ".join(value) if listed else str(value)  # type: ignore[arg-type]

@@ -1,16 +1,44 @@
 """Windows of one width laid over a genome: the mean of each base, of many tracks at once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from kmerengine.errors import InputError
 from kmerengine.io.bigwig import Run
 
-__all__ = ["Overlay"]
+__all__ = ["Overlay", "Places", "places_in"]
 
 Ints = npt.NDArray[np.int64]
+Places = tuple[Ints, Ints]  # of windows: contig, by number in the genome, and first base
+
+
+def places_in(
+    genome: Path,
+    contigs: dict[str, int],
+    chroms: Sequence[str],
+    starts: Ints,
+    width: int,
+    what: str = "window",
+) -> Places:
+    """Where windows lie in a genome, which messages call by `what` they are; InputError of one
+    that lies beyond.
+    """
+    number = {name: i for i, name in enumerate(contigs)}
+    contig = np.array([number.get(name, -1) for name in chroms], np.int64)
+    lengths = np.array([*contigs.values(), 0], np.int64)  # the last of contig -1
+    outside = (contig < 0) | (starts < 0) | (starts + width > lengths[contig])
+    if outside.any():
+        i = int(np.argmax(outside))
+        name = chroms[i]
+        there = f"{contigs[name]:,} bp of {name!r}" if name in number else f"no contig {name!r}"
+        raise InputError(
+            f"{genome}: has {there}, but a {what} lies at {name}:{starts[i]:,}; expected the "
+            "genome of the data set"
+        )
+    return contig, starts
 
 
 class Overlay:

@@ -24,7 +24,7 @@ from kmerengine.parallel import available_threads
 from modelkit.data.loader import Loader
 from modelkit.devices import chosen_device
 from modelkit.inference.ensemble import Ensemble, Kind
-from modelkit.inference.overlay import Overlay
+from modelkit.inference.overlay import Overlay, places_in
 from modelkit.inference.predictions import ABOUT, NAMES, TOTALS, Predictions
 from modelkit.training.run import BEST, Run
 
@@ -112,7 +112,12 @@ def predict(
         first -= OFF_BY_TWO
     window = (first + models.window[0], first + models.window[1])
     regions = _regions(data, models.rows)
-    places = _places(regions, window, contigs, Path(genome)) if genome and bigwig else None
+    places = None
+    if genome and bigwig:
+        chroms, starts = regions["chrom"].to_pylist(), regions["start"].to_numpy()
+        places = places_in(
+            Path(genome), contigs, chroms, starts + window[0], window[1] - window[0]
+        )  # fmt: skip
     place = chosen_device(device)
     models.load(place)
     document = _document(models, data, genome, contigs) | {
@@ -202,28 +207,6 @@ def _contigs(genome: str | Path | None) -> dict[str, int]:
 
 def _regions(data: Dataset, rows: Rows) -> pa.Table:
     return data.regions.take(pa.array(rows)).combine_chunks()
-
-
-def _places(
-    regions: pa.Table, window: tuple[int, int], contigs: dict[str, int], genome: Path
-) -> tuple[Rows, Rows]:
-    """Contig, by number in the genome, and start of each region's window."""
-    number = {name: i for i, name in enumerate(contigs)}
-    column = regions["chrom"].combine_chunks()
-    names, index = column.dictionary.to_pylist(), column.indices.to_numpy()
-    contig = np.array([number.get(name, -1) for name in names], np.int64)[index]
-    start = regions["start"].to_numpy().astype(np.int64) + window[0]
-    lengths = np.array([*contigs.values(), 0], np.int64)  # the last of contig -1
-    outside = (contig < 0) | (start < 0) | (start + window[1] - window[0] > lengths[contig])
-    if outside.any():
-        row = int(np.argmax(outside))
-        name = names[index[row]]
-        what = f"{contigs[name]:,} bp of {name!r}" if name in number else f"no contig {name!r}"
-        raise InputError(
-            f"{genome}: has {what}, but a window lies at {name}:{start[row]:,}; expected the "
-            "genome of the data set"
-        )
-    return contig, start
 
 
 def _document(

@@ -16,7 +16,7 @@ from kmerengine.datasets.folder import Dataset
 from kmerengine.errors import InputError
 from modelkit.data.loader import Batch
 from modelkit.devices import chosen_device
-from modelkit.inference.ensemble import Ensemble
+from modelkit.inference.ensemble import Ensemble, shortened
 from modelkit.tasks.profile import Predicted
 from modelkit.training.run import Run
 from native_kernels.example_gather import gather_one_hot
@@ -119,7 +119,7 @@ def check_comparable(first: SequenceModels, other: SequenceModels, split: str) -
     ):
         if one != two:
             raise InputError(
-                f"{yours.path}: {what}: found {_short(two)}, {mine.path} has {_short(one)}; "
+                f"{yours.path}: {what}: found {shortened(two)}, {mine.path} has {shortened(one)}; "
                 "expected the same, to compare them"
             )
     if not np.array_equal(first.rows, other.rows):
@@ -143,10 +143,3 @@ def _names(paths: list[Path]) -> tuple[str, ...]:
         if names.count(name) > 1:
             raise InputError(f"{path}: is given twice, expected every run once")
     return tuple(names)
-
-
-def _short(value: object) -> str:
-    """At most 60 letters of a value."""
-    listed = isinstance(value, tuple) and all(isinstance(each, str) for each in value)
-    text = ", ".join(value) if listed else str(value)  # type: ignore[arg-type]
-    return text if len(text) <= 60 else text[:57] + "..."

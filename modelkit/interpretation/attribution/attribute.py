@@ -20,13 +20,13 @@ from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic, check_writable
 from kmerengine.io.contigs import read_contigs
 from modelkit.devices import chosen_device
+from modelkit.inference.overlay import places_in
 from modelkit.interpretation.attribution.attributions import ABOUT, NAMES, Attributions
 from modelkit.interpretation.attribution.examples import Examples, chosen_examples
 from modelkit.interpretation.attribution.exports import (
     BIGWIG,
     NPZ,
     file_names,
-    places_in,
     write_bigwigs,
     write_npz,
 )
@@ -214,8 +214,8 @@ class _Exports:
             )
         self._contigs = read_contigs(genome)
         self._places = places_in(
-            self._contigs, examples.table["chrom"].to_pylist(), examples.starts, subject.length,
-            Path(genome),
+            Path(genome), self._contigs, examples.table["chrom"].to_pylist(), examples.starts,
+            subject.length, "sequence",
         )  # fmt: skip
 
     def write(self, attributions: Attributions, folder: Path) -> None:

@@ -8,7 +8,7 @@ and hypothetical scores (float32), as `modisco motifs -s one_hot.npz -a TARGET.n
 import io
 import re
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +17,10 @@ import numpy.typing as npt
 from kmerengine.errors import InputError
 from kmerengine.io.bigwig import write_bigwig
 from kmerengine.parallel import available_threads
-from modelkit.inference.overlay import Overlay
+from modelkit.inference.overlay import Overlay, Places
 from modelkit.interpretation.attribution.attributions import Attributions
 
-__all__ = ["BIGWIG", "NPZ", "Places", "file_names", "places_in", "write_bigwigs", "write_npz"]
+__all__ = ["BIGWIG", "NPZ", "file_names", "write_bigwigs", "write_npz"]
 
 NPZ, BIGWIG, ONE_HOT = ".npz", ".bw", "one_hot.npz"
 SPOOL = ".values"
@@ -28,8 +28,6 @@ BYTES = 1 << 22  # of scores that are held at once
 EPOCH = (1980, 1, 1, 0, 0, 0)  # a file says nothing of when it was made
 
 Array = npt.NDArray[np.generic]
-Ints = npt.NDArray[np.int64]
-Places = tuple[Ints, Ints]  # of examples: contig, by number in the genome, and first base
 
 
 def file_names(targets: tuple[str, ...], suffix: str) -> list[str]:
@@ -72,29 +70,6 @@ def write_bigwigs(
         runs = overlay.runs(k, names)
         write_bigwig(folder / name, contigs, runs, threads=available_threads())
     (folder / SPOOL).unlink()
-
-
-def places_in(
-    contigs: dict[str, int],
-    chroms: Sequence[str],
-    starts: Ints,
-    length: int,
-    genome: Path,
-) -> Places:
-    """Where examples lie in a genome; InputError of one that does not."""
-    number = {name: i for i, name in enumerate(contigs)}
-    contig = np.array([number.get(name, -1) for name in chroms], np.int64)
-    lengths = np.array([*contigs.values(), 0], np.int64)  # the last of contig -1
-    outside = (contig < 0) | (starts < 0) | (starts + length > lengths[contig])
-    if outside.any():
-        i = int(np.argmax(outside))
-        name = chroms[i]
-        what = f"{contigs[name]:,} bp of {name!r}" if name in number else f"no contig {name!r}"
-        raise InputError(
-            f"{genome}: has {what}, but a sequence lies at {name}:{starts[i]:,}; expected the "
-            "genome of the data set"
-        )
-    return contig, starts
 
 
 def _blocks(attributions: Attributions) -> Iterator[tuple[Array, npt.NDArray[np.uint8]]]:

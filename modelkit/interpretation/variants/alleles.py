@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from kmerengine.errors import InputError
+from modelkit.inference.ensemble import shortened
 from modelkit.models.bpaitac import NetworkOptions, ProfileOutput
 from modelkit.training.run import Run
 from native_kernels.example_gather import gather_one_hot
@@ -216,7 +217,7 @@ def _check_alike(first: Run, mine: NetworkOptions, other: Run, yours: NetworkOpt
     ):
         if one != two:
             raise InputError(
-                f"{other.path}: {what}: found {_short(two)}, {first.path} has {_short(one)}; "
+                f"{other.path}: {what}: found {shortened(two)}, {first.path} has {shortened(one)}; "
                 "expected runs of the same to average"
             )
 
@@ -234,8 +235,3 @@ def _check_reversible(run: Run, options: NetworkOptions) -> None:
             f"{run.path}: its window [{start}, {stop}) is not the middle of {options.length} bp of "
             "sequence, so that a reverse complement would move it; choose --one-strand"
         )
-
-
-def _short(value: object) -> str:
-    text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-    return text if len(text) <= 60 else text[:57] + "..."
