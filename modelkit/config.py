@@ -72,7 +72,10 @@ class TrainingOptions(Section):
         Pieces of a batch whose gradients are added before a step.
     ema : float, optional
         Decay of averaged weights, at most min(ema, (1 + t) / (10 + t)) at step t. The best weights
-        that are kept are then averages; the validation loss is of the weights themselves.
+        that are kept are then averages.
+    ema_validated : bool
+        Measure validation with the averages, as they are kept; AgentBind's code measures it with
+        the weights themselves.
     amp : bool
         bfloat16 where PyTorch's autocast has it.
     compile : bool
@@ -107,6 +110,7 @@ class TrainingOptions(Section):
     clip_norm: float | None = Field(None, gt=0)
     accumulate: int = Field(1, ge=1)
     ema: float | None = Field(None, gt=0, lt=1)
+    ema_validated: bool = True
     amp: bool = False
     compile: bool = False
     deterministic: bool = True

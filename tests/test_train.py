@@ -24,6 +24,7 @@ from kmerengine import Dataset, InputError
 from modelkit.cli import main
 from modelkit.config import Config
 from modelkit.config_files import read_config
+from modelkit.inference.evaluate import evaluate
 from modelkit.models.bpaitac import BpAITAC
 from modelkit.registry import MODELS
 from modelkit.training.checkpoint import read_checkpoint, write_checkpoint
@@ -184,9 +185,25 @@ def test_averaged_weights_are_kept_where_they_are_asked_for(data: Dataset, tmp_p
     best = state(run, "best.safetensors")
     assert run.about["best"]["epoch"] == 3  # the last, so that both hold the same step
     for name, value in best.items():
-        if name.removeprefix("model/") in dict(run.network().named_parameters()):
+        if value.is_floating_point():  # the statistics of norms too
             assert torch.equal(value, held[name.replace("model/", "average/")])
             assert torch.equal(value, held[name]) == name.endswith(".conv.bias")
+
+
+@pytest.mark.parametrize("ema", ["none", "0.9"])
+def test_what_is_kept_is_what_was_measured(ema: str, data: Dataset, tmp_path: Path) -> None:
+    """Of averages this needs the statistics of their norms, not those of the newest weights."""
+    run = train(config(f"training.ema={ema}", "training.epochs=6"), data, tmp_path / "run")
+    best = next(row for row in rows(run) if row["epoch"] == run.about["best"]["epoch"])
+    found = evaluate(run, data, split="validation", compare=False).metrics["model"]
+    for name, value in found.items():
+        assert best[f"validation_{name}"] == pytest.approx(value, rel=1e-4), name
+    again = config(f"training.ema={ema}", "training.epochs=6", "training.ema_validated=false")
+    other = rows(train(again, data, tmp_path / "other"))
+    same_losses = [row["validation_loss"] for row in other] == [
+        row["validation_loss"] for row in rows(run)
+    ]
+    assert same_losses == (ema == "none")
 
 
 def test_the_best_epoch_is_that_of_the_metric_that_selects(data: Dataset, tmp_path: Path) -> None:

@@ -270,7 +270,9 @@ class Trainer:
         """The task's metrics on a split."""
         rows = self.ranks.share(self.task.rows(split))
         self.model.eval()
-        with self._autocast():
+        averages = self.averages if self.options.ema_validated else None
+        inside = nullcontext() if averages is None else averages.inside(self.network)
+        with inside, self._autocast():
             batches = self._plain(rows).batches(0) if len(rows) else iter(())
             found = observe_all(self.task, self.network, batches)
         return self.task.metrics(self.ranks.gather(found))

@@ -1,5 +1,8 @@
 """How a step moves the weights: optimizer, penalties, clipping, warm-up, averaged weights."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
@@ -102,22 +105,44 @@ class Stepper:
 
 
 class Averages:
-    """Exponential moving averages of the weights; buffers are as they are.
+    """Exponential moving averages of the weights, and of the statistics of batch norms: those of
+    the newest weights do not fit the averages.
 
     The decay at step t is ``min(decay, (1 + t) / (10 + t))`` (TensorFlow's `num_updates`).
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
-        self.weights = {n: p.detach().clone() for n, p in model.named_parameters()}
+        self.weights = {name: each.clone() for name, each in _averaged(model)}
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
         """After step number `step`, from 1."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        for name, weight in model.named_parameters():
+        for name, weight in _averaged(model):
             self.weights[name].lerp_(weight, 1 - decay)
 
     def of(self, model: nn.Module) -> dict[str, Tensor]:
         """The state of a network with averaged weights."""
         return {**model.state_dict(), **self.weights}
+
+    @contextmanager
+    def inside(self, model: nn.Module) -> Iterator[None]:
+        """The network holds the averages, and afterwards what it held before."""
+        before = {name: each.clone() for name, each in _averaged(model)}
+        try:
+            self._put(model, self.weights)
+            yield
+        finally:
+            self._put(model, before)
+
+    @torch.no_grad()
+    def _put(self, model: nn.Module, weights: dict[str, Tensor]) -> None:
+        for name, each in _averaged(model):
+            each.copy_(weights[name])
+
+
+def _averaged(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Weights, and buffers of floats."""
+    yield from ((name, each.detach()) for name, each in model.named_parameters())
+    yield from ((name, each) for name, each in model.named_buffers() if each.is_floating_point())
