@@ -1,7 +1,8 @@
 """Runs of significant values of one sign, with small gaps.
 
 A value is significant if |value| > cutoff. A run starts at a significant value and takes every
-further one of the same sign. Any other value counts towards a gap, unless
+further one of the same sign. Any other value, too small or of the other sign, counts towards a gap,
+unless
 
     sign * mean(values within max_gap of it) >= cutoff
 
