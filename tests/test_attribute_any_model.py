@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from kmerengine import Dataset, InputError
 from modelkit.config import Config, Section, TrainingOptions
 from modelkit.data.loader import Loader
-from modelkit.data.options import DataOptions
 from modelkit.interpretation.attribution.attribute import attribute
 from modelkit.interpretation.methods.options import METHODS
 from modelkit.registry import MODELS, Entry
@@ -34,7 +33,7 @@ class ClassConfig(Config):
     model: Literal["classes"] = "classes"
     network: ClassNetwork = ClassNetwork()
     objective: NoOptions = NoOptions()
-    data: DataOptions = DataOptions()
+    data: NoOptions = NoOptions()
     training: TrainingOptions = TrainingOptions.model_validate({})
 
 
@@ -120,11 +119,11 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(MODELS, "classes", Entry(ClassConfig, Classes, ClassTask))
 
 
-def make_run(path: Path, data: Dataset, channels: int = 6) -> Run:
+def make_run(path: Path, data: Dataset, channels: int = 6, **more: Any) -> Run:
     config = ClassConfig(network=ClassNetwork(channels=channels))
     torch.manual_seed(0)
     about = {"shift": data.shift, "off_by_two": data.off_by_two, "tasks": list(CLASSES)}
-    return Run.create(path, config, Classes(config.network), about)
+    return Run.create(path, config, Classes(config.network), about | more)
 
 
 @pytest.mark.parametrize("cuts", [True, False])
@@ -182,6 +181,17 @@ def test_heads_that_are_asked_for(files: Path, tmp_path: Path, head: str, method
         base = int(made.sequence[0, 30])
         found = made.hypothetical[0, :, 2, 30] - made.hypothetical[0, :, base, 30]
         np.testing.assert_allclose(found, (changed - wanted[:1])[0], atol=1e-5)
+
+
+def test_examples_of_a_split_that_the_run_may_know_are_refused(files: Path, tmp_path: Path) -> None:
+    """Of a config that has no split of its own too."""
+    data = make_data(files, tmp_path / "d")
+    knows = make_run(tmp_path / "knows", data, dataset={"name": "x"}, split=["other", 0])
+    with pytest.raises(InputError, match="so that it may know these regions"):
+        attribute(knows, data, tmp_path / "a", method="saliency")
+    run = make_run(tmp_path / "run", data)
+    made = attribute(run, data, tmp_path / "a", method="saliency")
+    assert made.rows.tolist() == data.split("test").tolist()
 
 
 def test_signals_have_no_other_strand(files: Path, tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ class Run:
 
     def check_split(self, dataset: Dataset, split: str) -> None:
         """InputError if a split of these data may hold what the model has learnt from."""
-        if split == "all" or self.config.data.split is not None:  # type: ignore[attr-defined]
+        if split == "all" or getattr(self.config.data, "split", None) is not None:
             return
         if self.about.get("dataset") not in (None, digest_of(dataset)) and (
             self.about.get("split") != split_of(dataset)
