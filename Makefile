@@ -28,6 +28,7 @@ bench: $(VENV)/bench.stamp
 	$(BIN)/python -m bench.loader
 	$(BIN)/python -m bench.models
 	$(BIN)/python -m bench.attribution
+	$(BIN)/python -m bench.seqlets
 	$(BIN)/python -m bench.table
 	-$(BIN)/python -m bench.targets
 

@@ -10,6 +10,7 @@ ENGINE = "kmerengine"
 TO_PARQUET, TO_BIGWIG = "kmerengine (Parquet, by strand)", "kmerengine (bigWig)"
 FIGWIG = "figwig (bigWig)"
 BPNET = "native_kernels (memory kept)"
+SCORES = "modelkit (memory kept)"
 ALONE = "kmerengine, counting alone"
 MB = 1_000_000
 GB = 1_000 * MB
@@ -74,6 +75,11 @@ TARGETS = [
             ("bpnet-predict-bfloat16", 600),  # of a processor that multiplies bfloat16
         ]
     ),
+    *(
+        Target(case=case, figure="work_per_second", limit=limit, provider=SCORES, at_least=True)
+        for case, limit in [("deepshap", 1.0), ("ig", 2.5), ("ism", 0.15)]
+    ),
+    Target(case="seqlets-30k", figure="p50", limit=300),
 ]
 
 

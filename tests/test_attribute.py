@@ -182,13 +182,18 @@ def test_regions_choose_the_sequences_that_share_a_base(
     assert chosen("chr2\t429\t430") == [1, 2, 4]
     assert chosen("chr2\t430\t431") == [2, 4]
     assert chosen("chr2\t360\t371") == [1]
-    assert chosen("chr2\t450\t870", "chr2\t0\t5", "chr1\t129\t130") == [0]
+    with pytest.warns(UserWarning, match="2 of its 3 regions share no base with the 9 seq"):
+        assert chosen("chr2\t450\t870", "chr2\t0\t5", "chr1\t129\t130") == [0]
     inside = "chr2\t940\t941"  # the one before it reaches further
-    assert chosen("chr2\t0\t10000", inside) == [1, 2, 4, 5, 6, 7]
-    assert chosen("chr2\t0\t10000", "chrX\t1\t2", rows=[5, 1, 0]) == [1, 5]
+    with pytest.warns(UserWarning, match="1 of its 2 regions"):
+        assert chosen("chr2\t0\t10000", inside) == [1, 2, 4, 5, 6, 7]
+    with pytest.warns(UserWarning, match="1 of its 2 regions share no base with the 3 seq"):
+        assert chosen("chr2\t0\t10000", "chrX\t1\t2", rows=[5, 1, 0]) == [1, 5]
     assert chosen("chr1\t0\t900", "chr2\t0\t1700", split="test") == [0, 3]
     with pytest.raises(InputError, match="shares no base with the 9 sequences"):
         chosen("chr2\t450\t870", "chrX\t100\t130")
+    with pytest.raises(InputError, match="has no region, expected some"):
+        chosen()
 
 
 def test_sequences_alone_are_enough(

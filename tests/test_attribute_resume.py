@@ -85,6 +85,21 @@ def test_what_was_begun_is_gone_on_with(
     assert [each.name for each in tmp_path.iterdir()] == ["a"]
 
 
+def test_what_cannot_begin_leaves_nothing(run: Run, data: Dataset, tmp_path: Path) -> None:
+    """Else the right options, given next, would be refused too."""
+    output = tmp_path / "a"
+    with pytest.raises(InputError, match="layer: found 'convs'"):
+        attribute(run, data, output, method="gradcam", layer="convs")
+    assert list(tmp_path.iterdir()) == []
+    other = make_run(tmp_path / "run", data)
+    weights = other.path / "best.safetensors"
+    weights.write_bytes(weights.read_bytes()[:40])
+    with pytest.raises(InputError, match="safetensors"):
+        attribute(other, data, output, method="saliency")
+    assert [each.name for each in tmp_path.iterdir()] == ["run"]
+    assert len(attribute(run, data, output, method="saliency"))
+
+
 def test_what_is_done_is_not_done_again(run: Run, data: Dataset, tmp_path: Path) -> None:
     """Else the test above would say nothing: values of a chunk that is marked are taken as they
     are.

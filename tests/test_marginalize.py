@@ -142,6 +142,13 @@ def test_a_motif_is_drawn_and_a_consensus_is_not(data: Dataset, run: Run, tmp_pa
     assert row(drawn, target="s0")["mean"] / 5 == pytest.approx(0.6, abs=0.05)
     sure = marginalize(run, data, tmp_path / "b", consensus=True, **given)
     assert row(sure, target="s0")["mean"] / 5 == pytest.approx(1, abs=0.02)
+    two = [Motif(name=n, alt_name=n * 2, probabilities=rows) for n in ("m", "left")]
+    named = marginalize(
+        run, data, tmp_path / "d", **(given | {"names": ["mm"], "motifs": two})
+    )
+    assert named.summary.equals(drawn.summary)
+    with pytest.raises(InputError, match=r"'x', expected names of motifs in .*m\.meme, such as"):
+        marginalize(run, data, tmp_path / "e", **(given | {"names": ["x"]}))
     listed = marginalize(
         run, data, tmp_path / "c", motifs=[Motif(name="m", probabilities=rows)], n_backgrounds=1000
     )
@@ -296,7 +303,7 @@ def test_what_cannot_be_inserted(
     refused("found none, expected --motifs or --word", words=[])
     refused("found 'GATTACA' twice", words=[WORD, WORD.lower()])
     refused("found 'X' in 'ACX'", words=["ACX"])
-    refused("names: found 'm', expected motifs of the file: none", names=["m"])
+    refused("names: found 'm' without motifs, expected a file that has it", names=["m"])
     refused("targets.s2: found 's2'", targets=["s2"])
     refused("targets: found 's0' twice", targets=["s0", "s0=s1"])
     refused("backgrounds: found 0", n_backgrounds=0)

@@ -183,7 +183,9 @@ def test_scores_are_those_of_letters_added_up(files, run, tmp_path, monkeypatch,
 
 def test_predictions_of_several_runs_are_averaged(files, data, run, tmp_path):
     second = make_run(tmp_path / "r", data, scale=2.0)
-    made = variants([run, second.path], files / "v.vcf", tmp_path / "o", genome=files / "g.fa")
+    made = variants(
+        [run, second.path], files / "v.vcf", tmp_path / "o.parquet", genome=files / "g.fa"
+    )
     assert_scores(made, scales=(1.0, 2.0))
     assert [each["name"] for each in made.provenance["inputs"]["runs"]] == ["run", "r"]
 
@@ -194,7 +196,7 @@ def test_a_network_that_sees_order_is_asked_one_by_one(files, data, tmp_path):
         tmp_path / "r", data, random=3, channels=6, stem_width=7, blocks=2, head_width=5,
         total_head="flat", total_activation="softplus", bin_size=3,
     )  # fmt: skip
-    made = variants(run, files / "v.vcf", tmp_path / "o", genome=files / "g.fa")
+    made = variants(run, files / "v.vcf", tmp_path / "o.parquet", genome=files / "g.fa")
     network = run.network()
     for found, allele in zip(made.table().to_pylist(), ALLELES, strict=True):
         totals, profiles = [], []
@@ -220,7 +222,9 @@ def test_a_network_that_sees_order_is_asked_one_by_one(files, data, tmp_path):
 
 
 def test_the_pseudocount_is_added_to_both(files, run, tmp_path):
-    made = variants(run, files / "v.vcf", tmp_path / "o", genome=files / "g.fa", pseudocount=0.25)
+    made = variants(
+        run, files / "v.vcf", tmp_path / "o.parquet", genome=files / "g.fa", pseudocount=0.25
+    )
     for found in made.table().to_pylist():
         for a, b, change in zip(*(found[name] for name in COLUMNS[:3]), strict=True):
             assert change == pytest.approx(math.log2((b + 0.25) / (a + 0.25)))
@@ -228,7 +232,7 @@ def test_the_pseudocount_is_added_to_both(files, run, tmp_path):
 
 def test_quantiles_are_among_the_peaks_without_the_negatives(files, data, run, tmp_path):
     made = variants(
-        run, files / "v.vcf", tmp_path / "o", genome=files / "g.fa", dataset=data.path,
+        run, files / "v.vcf", tmp_path / "o.parquet", genome=files / "g.fa", dataset=data.path,
         batch_size=5,
     )  # fmt: skip
     peaks = []
@@ -267,7 +271,7 @@ def test_a_peak_of_the_same_total_is_not_above():
 )
 def test_scores_that_a_model_has_not_have_no_column(files, data, tmp_path, network, there):
     run = make_run(tmp_path / "r", data, **network)
-    made = variants(run, files / "v.vcf", tmp_path / "o", genome=files / "g.fa")
+    made = variants(run, files / "v.vcf", tmp_path / "o.parquet", genome=files / "g.fa")
     assert [name for name in made.table().column_names if name in COLUMNS] == there
     for found, allele in zip(made.table().to_pylist(), ALLELES, strict=True):
         for name in there:
@@ -275,7 +279,9 @@ def test_scores_that_a_model_has_not_have_no_column(files, data, tmp_path, netwo
             assert found[name] == pytest.approx(values, rel=2e-5, abs=5e-7)
     if "total_head" in network:
         with pytest.raises(InputError, match="predicts no totals"):
-            variants(run, files / "v.vcf", tmp_path / "p", genome=files / "g.fa", dataset=data)
+            variants(
+                run, files / "v.vcf", tmp_path / "p.parquet", genome=files / "g.fa", dataset=data
+            )
 
 
 LEFT_OUT = [
@@ -294,7 +300,7 @@ def test_what_has_no_score_is_counted_by_reason(files, run, tmp_path):
     (tmp_path / "v.vcf").write_text(
         HEAD + "".join(text for text, _ in LEFT_OUT) + row("chr1", 400) + row("chr1", 400, 60)
     )
-    made = variants(run, tmp_path / "v.vcf", tmp_path / "o", genome=files / "g.fa")
+    made = variants(run, tmp_path / "v.vcf", tmp_path / "o.parquet", genome=files / "g.fa")
     assert made.table()["start"].to_pylist() == [400, 400]
     assert made.provenance["alleles"] == 12
     assert made.provenance["lines"] == 10
@@ -309,13 +315,13 @@ def test_a_file_of_another_assembly_is_an_error(files, run, tmp_path):
     for text, message in (LEFT_OUT[0], LEFT_OUT[1]):
         (tmp_path / "v.vcf").write_text(HEAD + text * 2)
         with pytest.raises(InputError, match=f"line 3: .*{message}.*2 do not fit"):
-            variants(run, tmp_path / "v.vcf", tmp_path / "o", genome=files / "g.fa")
+            variants(run, tmp_path / "v.vcf", tmp_path / "o.parquet", genome=files / "g.fa")
     assert [each.name for each in tmp_path.iterdir()] == ["v.vcf"]
 
 
 def test_a_header_alone_gives_an_empty_table(files, run, tmp_path):
     (tmp_path / "v.vcf").write_text(HEAD)
-    made = variants(run, tmp_path / "v.vcf", tmp_path / "o", genome=files / "g.fa")
+    made = variants(run, tmp_path / "v.vcf", tmp_path / "o.parquet", genome=files / "g.fa")
     assert len(made) == 0
     assert made.table().schema.names[:5] == ["chrom", "start", "name", "reference", "alternative"]
 
@@ -324,17 +330,17 @@ def test_damage_leaves_nothing_behind(files, run, tmp_path):
     text = (files / "v.vcf").read_text()
     (tmp_path / "v.vcf").write_text(text[: text.rindex("\t")])
     with pytest.raises(InputError, match="line 8: found 4 columns, expected 5"):
-        variants(run, tmp_path / "v.vcf", tmp_path / "o", genome=files / "g.fa")
-    (tmp_path / "o").write_text("here")
+        variants(run, tmp_path / "v.vcf", tmp_path / "o.parquet", genome=files / "g.fa")
+    (tmp_path / "o.parquet").write_text("here")
     with pytest.raises(InputError, match="exists"):
-        variants(run, files / "v.vcf", tmp_path / "o", genome=files / "g.fa")
-    assert (tmp_path / "o").read_text() == "here"
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["o", "v.vcf"]
+        variants(run, files / "v.vcf", tmp_path / "o.parquet", genome=files / "g.fa")
+    assert (tmp_path / "o.parquet").read_text() == "here"
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["o.parquet", "v.vcf"]
 
 
 def test_runs_that_do_not_fit_are_errors(files, data, run, tmp_path):
     def score(runs, **options):
-        variants(runs, files / "v.vcf", tmp_path / "o", genome=files / "g.fa", **options)
+        variants(runs, files / "v.vcf", tmp_path / "o.parquet", genome=files / "g.fa", **options)
 
     with pytest.raises(InputError, match="total_head: found False"):
         score([run, make_run(tmp_path / "r", data, total_head="none")])
@@ -345,29 +351,37 @@ def test_runs_that_do_not_fit_are_errors(files, data, run, tmp_path):
     with pytest.raises(InputError, match="batch_size: found 0"):
         score(run, batch_size=0)
     aside = make_run(tmp_path / "s", data, moved=-10)
-    with pytest.raises(InputError, match=r"window \[10, 30\) is not the middle.*--one-strand"):
+    with pytest.raises(
+        InputError, match=r"window \[10, 30\) is not the middle.*--no-reverse"
+    ):
         score(aside)
     score(aside, reverse_complement=False)
 
 
 def test_the_file_says_how_it_was_made_and_damage_is_an_error(files, run, tmp_path):
-    made = variants(run, files / "v.vcf", tmp_path / "o", genome=files / "g.fa")
+    made = variants(run, files / "v.vcf", tmp_path / "o.parquet", genome=files / "g.fa")
     about = made.provenance
     assert about["inputs"]["vcf"] == schemas.digest(files / "v.vcf")
     assert about["parameters"] == {"reverse_complement": True, "pseudocount": 1.0}
-    again = variants(run, files / "v.vcf", tmp_path / "p", genome=files / "g.fa")
-    assert (tmp_path / "o").read_bytes() == (tmp_path / "p").read_bytes()
-    assert len(again) == len(VariantScores.open(tmp_path / "o"))
-    (tmp_path / "p").write_bytes((tmp_path / "o").read_bytes()[:-9])
+    again = variants(run, files / "v.vcf", tmp_path / "p.parquet", genome=files / "g.fa")
+    assert (tmp_path / "o.parquet").read_bytes() == (tmp_path / "p.parquet").read_bytes()
+    assert len(again) == len(VariantScores.open(tmp_path / "o.parquet"))
+    (tmp_path / "p.parquet").write_bytes((tmp_path / "o.parquet").read_bytes()[:-9])
     with pytest.raises(InputError):
-        VariantScores.open(tmp_path / "p")
+        VariantScores.open(tmp_path / "p.parquet")
     assert modelkit.variants is variants
+
+
+def test_a_table_is_not_called_by_another_name(files, run, tmp_path):
+    with pytest.raises(InputError, match=r"v\.tsv: found suffix '\.tsv', expected \.parquet"):
+        variants(run, files / "v.vcf", tmp_path / "v.tsv", genome=files / "g.fa")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_command(files, data, run, tmp_path):
     (tmp_path / "v.vcf").write_text((files / "v.vcf").read_text() + LEFT_OUT[0][0])
     words = ["variants", run.path, run.path, "--genome", files / "g.fa", tmp_path / "v.vcf"]
-    words += ["-o", tmp_path / "o.parquet", "--data", data.path, "--one-strand"]
+    words += ["-o", tmp_path / "o.parquet", "--data", data.path, "--no-reverse-complement"]
     said = CliRunner().invoke(main, list(map(str, words)))
     assert said.exit_code == 0, said.output
     assert said.stdout == ""

@@ -125,3 +125,18 @@ def _with_names_of_their_own(path: Path, motifs: list[Motif], *, rename: bool) -
         seen.add(name)
         kept.append(motif if name == motif.name else replace(motif, name=name))
     return kept
+
+
+def named_motifs(motifs: Sequence[Motif], names: Sequence[str], where: str) -> list[Motif]:
+    """The motifs of these names or second names, in the file's order; all where none is given."""
+    if not names:
+        return list(motifs)
+    known = {motif.name for motif in motifs} | {motif.alt_name for motif in motifs} - {""}
+    for name in names:
+        if name not in known:
+            raise InputError(
+                f"names: found {name!r}, expected names of motifs in {where}, such as "
+                f"{', '.join(sorted(known)[:3])}"
+            )
+    wanted = set(names)
+    return [motif for motif in motifs if {motif.name, motif.alt_name} & wanted]

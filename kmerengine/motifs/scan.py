@@ -15,7 +15,7 @@ from kmerengine.io.atomic import atomic, check_writable
 from kmerengine.io.bed import read_regions
 from kmerengine.io.fasta import Genome
 from kmerengine.io.tables import table_writer
-from kmerengine.motifs.files import Format, read_motifs
+from kmerengine.motifs.files import Format, named_motifs, read_motifs
 from kmerengine.motifs.hits import MotifHits
 from kmerengine.motifs.hits_bed import write_bed
 from kmerengine.motifs.motif import BASES, PSEUDOCOUNT, UNIFORM, Motif
@@ -127,7 +127,7 @@ def scan(
         _check_names(listed)
     if path is not None:
         _check_output(path, [genome, motifs, regions], force=force)
-    chosen = _named(listed, names, where)
+    chosen = named_motifs(listed, names, where)
     with Genome.open(genome) as opened:
         inputs["genome"] = schemas.contigs_digest(genome, opened.contigs)
         longest = max(map(len, chosen))
@@ -242,21 +242,6 @@ def _check_output(path: Path, inputs: Iterable[object], *, force: bool) -> None:
         if is_path and path.samefile(Path(str(each))):
             raise InputError(f"{path}: is the input {each}; choose another output")
     check_writable(path, force=force)
-
-
-def _named(motifs: list[Motif], names: Sequence[str], where: str) -> list[Motif]:
-    """The motifs of these names or second names, in the file's order; all where none is given."""
-    if not names:
-        return motifs
-    known = {motif.name for motif in motifs} | {motif.alt_name for motif in motifs} - {""}
-    for name in names:
-        if name not in known:
-            raise InputError(
-                f"names: found {name!r}, expected names of motifs in {where}, such as "
-                f"{', '.join(sorted(known)[:3])}"
-            )
-    wanted = set(names)
-    return [motif for motif in motifs if {motif.name, motif.alt_name} & wanted]
 
 
 def _scores(

@@ -90,7 +90,12 @@ def insertion_options(command: F) -> F:
         ),
         target_options,
         click.option("--consensus", is_flag=True, help="A motif's likeliest bases, not a draw."),
-        click.option("--name", "names", multiple=True, help="Of the file, this motif; repeatable."),
+        click.option(
+            "--name",
+            "names",
+            multiple=True,
+            help="Of the file, this motif, such as MA0139.1 or CTCF; repeatable.",
+        ),
         click.option(
             "--word", "words", multiple=True, metavar="ACGTNN", help="Bases themselves; repeatable."
         ),

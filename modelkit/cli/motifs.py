@@ -65,6 +65,8 @@ def command(seqlets: tuple[Path, ...], *, quiet: bool, **options: Any) -> None:
         if len(made.models) == 2:
             for model in made.models:
                 click.echo(f"{model}: {len(made.enriched(model)):,} motifs enriched", err=True)
+        if not len(made.seqlets):
+            click.echo("warning: there is no seqlet to make motifs of", err=True)
         click.echo(
             f"{made.path}: {len(made):,} motifs of {len(made.seqlets):,} seqlets, "
             f"{perf_counter() - started:.2f} s",

@@ -51,7 +51,10 @@ def command(attributions: Path, *, quiet: bool, **options: Any) -> None:
         made = seqlets(attributions, progress=progress, **options)
     if not quiet:
         for reason, n in made.skipped.items():
-            click.echo(f"skipped {n:,} seqlets: {reason}", err=True)
+            if n:
+                click.echo(f"skipped {n:,} seqlets: {reason}", err=True)
+        if not len(made):
+            click.echo("warning: no seqlet was found; a lower --z finds more", err=True)
         click.echo(
             f"{made.path}: {len(made):,} seqlets of {made.n_examples:,} examples and "
             f"{len(made.targets)} targets, cut-off {made.cutoff:.4g}, "

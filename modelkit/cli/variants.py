@@ -13,7 +13,7 @@ from kmerengine.cli._options import PATH, force, quiet
 @click.argument("runs", type=PATH, nargs=-1, required=True, metavar="RUN...")
 @click.argument("vcf", type=PATH, metavar="VCF")
 @click.option("--genome", type=PATH, required=True, help="FASTA that VCF goes by.")
-@click.option("-o", "--output", type=PATH, required=True, help="A Parquet file.")
+@click.option("-o", "--output", type=PATH, required=True, help="A .parquet file.")
 @click.option(
     "--data",
     "dataset",
@@ -21,8 +21,7 @@ from kmerengine.cli._options import PATH, force, quiet
     help="From kmerengine dataset: its peaks are predicted too, for quantiles of the alleles.",
 )
 @click.option(
-    "--both-strands/--one-strand",
-    "reverse_complement",
+    "--reverse-complement/--no-reverse-complement",
     default=True,
     show_default=True,
     help="Average over both strands.",

@@ -162,6 +162,8 @@ def attribute(
         shutil.rmtree(path, ignore_errors=True)
         return Attributions.open(output)
     with joined(place) as ranks:
+        explained = subject.explained(weights, place)  # weights that are damaged begin nothing
+        explain = Explainer(explained, chosen)
         if ranks.first:
             check_writable(output, force=force, folder=NAMES)
             if not _goes_on(path, output, resume=resume, force=force):
@@ -172,12 +174,15 @@ def attribute(
         ranks.wait()
         partial = Partial(path, document, place.type)
         ranks.wait()  # nobody writes before all have looked
-        explained = subject.explained(weights, place)
-        explain = Explainer(explained, chosen)
-        _work(
-            _on_both_strands(explain) if reverse_complement else explain,
-            subject, examples.rows, partial, batch_size, place, ranks, progress,
-        )  # fmt: skip
+        try:
+            _work(
+                _on_both_strands(explain) if reverse_complement else explain,
+                subject, examples.rows, partial, batch_size, place, ranks, progress,
+            )  # fmt: skip
+        except InputError:
+            if ranks.ranks == 1 and not partial.done.any():
+                partial.remove()  # nothing to go on with, but what must be given otherwise
+            raise
         if ranks.first:
             partial = Partial(path, document, place.type)  # with what the others have done
             with atomic(output, force=force, folder=NAMES) as folder:

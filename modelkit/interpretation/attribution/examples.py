@@ -1,5 +1,6 @@
 """Which examples of a data set are explained, and where they lie in the genome."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -35,16 +36,27 @@ def chosen_examples(
 ) -> Examples:
     """The examples of the split that are wanted: all, or some rows, or those that share a base with
     a region of a BED file; InputError if there is none.
+
+    Regions that share no base with any of the sequences are counted in a UserWarning.
     """
     known = subject.rows if rows is None else _listed(rows, subject.rows, data, split)
     table = data.regions.take(pa.array(known)).combine_chunks()
     starts = table["start"].to_numpy().astype(np.int64) + data.spans["sequence"][0]
     if regions is not None:
-        shared = _overlap(table["chrom"].to_pylist(), starts, subject.length, Path(regions))
+        chroms = table["chrom"].to_pylist()
+        shared, n_alone, n_given = _overlap(chroms, starts, subject.length, Path(regions))
+        if not n_given:
+            raise InputError(f"{regions}: has no region, expected some")
         if not shared.any():
             raise InputError(
                 f"{regions}: shares no base with the {len(known):,} sequences of {data.path}, "
                 f"split {split!r}; expected regions of the same genome, or another split"
+            )
+        if n_alone:
+            warnings.warn(
+                f"{regions}: {n_alone:,} of its {n_given:,} regions share no base with the "
+                f"{len(known):,} sequences of split {split!r} and are left out",
+                stacklevel=3,
             )
         known, starts = known[shared], starts[shared]
         table = table.filter(pa.array(shared)).combine_chunks()
@@ -72,10 +84,15 @@ def _listed(rows: Sequence[int] | Rows, known: Rows, data: Dataset, split: str) 
     return wanted
 
 
-def _overlap(chroms: list[str], starts: Rows, length: int, path: Path) -> npt.NDArray[np.bool_]:
-    """Whether each sequence shares a base with a region of the file."""
+def _overlap(
+    chroms: list[str], starts: Rows, length: int, path: Path
+) -> tuple[npt.NDArray[np.bool_], int, int]:
+    """Whether each sequence shares a base with a region of the file; how many regions share none,
+    and how many there are.
+    """
     given = read_regions(path)
     shared = np.zeros(len(starts), np.bool_)
+    n_alone = 0
     names = np.array(chroms, np.object_)
     for number, name in enumerate(given.contig_names):
         of_contig = given.contig == number
@@ -86,4 +103,7 @@ def _overlap(chroms: list[str], starts: Rows, length: int, path: Path) -> npt.ND
         n_before = np.searchsorted(begin, starts[here] + length)  # that start before its end
         last = furthest[np.maximum(n_before - 1, 0)]
         shared[here] = (n_before > 0) & (last > starts[here])
-    return shared
+        firsts = np.sort(starts[here])
+        low = np.searchsorted(firsts, begin - length, side="right")
+        n_alone += int((np.searchsorted(firsts, given.end[of_contig][order]) <= low).sum())
+    return shared, n_alone, len(given.start)

@@ -11,7 +11,7 @@ from kmerengine import schemas
 from kmerengine.datasets.folder import ABOUT as DATASET_ABOUT
 from kmerengine.datasets.folder import Dataset
 from kmerengine.errors import InputError
-from kmerengine.motifs.files import read_motifs
+from kmerengine.motifs.files import named_motifs, read_motifs
 from kmerengine.motifs.marginal import marginal_sequences
 from kmerengine.motifs.motif import Motif
 from modelkit.interpretation.synthetic import SequenceModels
@@ -48,7 +48,7 @@ def chosen_motifs(
     words : sequence of str
         A C G T, and N where the background stays; named by themselves.
     names : sequence of str
-        Of the motifs, those that are wanted; by default all.
+        Of the motifs, those of these names or second names; by default all.
     consensus : bool
         A motif's most probable bases, in place of a draw from it for every background.
 
@@ -60,13 +60,11 @@ def chosen_motifs(
     given: list[Motif] = []
     if motifs is not None:
         given = read_motifs(motifs) if isinstance(motifs, str | Path) else list(motifs)
-    known = {motif.name for motif in given}
-    for name in names:
-        if name not in known:
-            listed = ", ".join(list(known)[:5]) or "none"
-            raise InputError(f"names: found {name!r}, expected motifs of the file: {listed}")
+    elif names:
+        raise InputError(f"names: found {names[0]!r} without motifs, expected a file that has it")
+    where = str(motifs) if isinstance(motifs, str | Path) else "the motifs"
+    wanted = named_motifs(given, names, where)
     found: dict[str, str | Motif] = {}
-    wanted = [each for each in given if not names or each.name in names]
     pairs = [(each.name, each.consensus if consensus else each) for each in wanted]
     for name, motif in [*pairs, *((word.upper(), word) for word in words)]:
         if name in found:

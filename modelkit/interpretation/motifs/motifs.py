@@ -172,5 +172,8 @@ def _names(known: Sequence[str], names: Sequence[str]) -> list[str]:
         raise InputError(f"names: found {len(names)}, expected one for each of {len(known)} files")
     chosen = list(names or known)
     if len(set(chosen)) != len(chosen):
-        raise InputError(f"names: found {', '.join(chosen)}, expected different ones; give names")
+        raise InputError(
+            f"names: found {', '.join(chosen)}, expected different ones; give each its "
+            "--name"
+        )
     return chosen

@@ -233,5 +233,6 @@ def _check_reversible(run: Run, options: NetworkOptions) -> None:
     if start != _length(options) - stop:
         raise InputError(
             f"{run.path}: its window [{start}, {stop}) is not the middle of {options.length} bp of "
-            "sequence, so that a reverse complement would move it; choose --one-strand"
+            "sequence, so that a reverse complement would move it; choose "
+            "--no-reverse-complement"
         )

@@ -120,6 +120,8 @@ def variants(
         data, or a file none of whose substitutions fits the genome.
     """
     output, vcf, genome = Path(output), Path(vcf), Path(genome)
+    if output.suffix != ".parquet":
+        raise InputError(f"{output}: found suffix {output.suffix!r}, expected .parquet")
     check_writable(output, force=force)
     if batch_size < 1:
         raise InputError(f"batch_size: found {batch_size}, expected at least 1")
