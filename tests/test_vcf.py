@@ -72,6 +72,16 @@ def test_alleles_are_split_and_counted(tmp_path):
     assert seen == {"lines": 12, "alleles": len(found) + sum(SKIPPED.values())}
 
 
+def test_a_breakend_may_lie_at_a_telomere(tmp_path):
+    """Position 0, of the format's own example."""
+    lines = [("chr1", 0, "bnd_X", "N", ".[chr2:123[,<DUP>"), ("chr1", 1, ".", "A", "C")]
+    found, skipped, _ = read(write(tmp_path / "v.vcf", text_of(lines)))
+    assert [each.start for each in found] == [0]
+    assert skipped == {"a breakend": 1, "a symbolic allele, such as <DEL>": 1}
+    with pytest.raises(InputError, match="line 8: found position '0', expected"):
+        read(write(tmp_path / "v.vcf", text_of([("chr1", 0, ".", "A", "<DUP>,C")])))
+
+
 def test_it_is_what_pysam_reads(tmp_path):
     path = write(tmp_path / "v.vcf", text_of())
     expected = []

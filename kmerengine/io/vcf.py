@@ -137,14 +137,16 @@ def _fields(line: str) -> tuple[str, int, str, str, list[str]]:
     alternative = alternative.rstrip("\r")
     if not contig:
         raise ValueError("found no contig in column 1, expected its name")
-    if not _DIGITS.fullmatch(position) or not 1 <= int(position) < MAX_POSITION:
+    alleles = [allele.upper() for allele in alternative.split(",")]
+    # a telomere, with the breakends and symbolic alleles there, is position 0
+    least = 0 if all(allele and _symbolic(allele) for allele in alleles) else 1
+    if not _DIGITS.fullmatch(position) or not least <= int(position) < MAX_POSITION:
         raise ValueError(
             f"found position {_shown(position)}, expected a whole number of 1 or more: positions "
             "are 1-based"
         )
     if not _LETTERS.fullmatch(reference):
         raise ValueError(f"found REF {_shown(reference)}, expected bases")
-    alleles = [allele.upper() for allele in alternative.split(",")]
     for allele in alleles:
         if not allele:
             raise ValueError(f"found ALT {_shown(alternative)}, expected alleles or '.'")
