@@ -234,6 +234,38 @@ def test_the_module_that_breaks_the_sum_is_named(middle, name):
     explainer(x)  # says it once
 
 
+def of_targets(*last):
+    torch.manual_seed(0)
+    hidden = [nn.Conv1d(4, 6, 5), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 26, 3)]
+    return plain(nn.Sequential(*hidden, *last).double(), 3)
+
+
+def test_the_module_is_named_where_targets_sum_to_the_same():
+    """What one target of a softmax gains the others lose."""
+    with pytest.warns(IncompleteWarning, match=r"network\.5 \(Softmax\)"):
+        explain(of_targets(Scaled((9.0, 9.0, 9.0)), nn.Softmax(1)), bases(4, 30))
+
+
+class Scaled(nn.Module):
+    def __init__(self, by):
+        super().__init__()
+        self.by = torch.tensor(by).double()
+
+    def forward(self, x):
+        return x * self.by
+
+
+class SecondCubed(nn.Module):
+    def forward(self, x):
+        return torch.stack([x[:, 0], (3 * x[:, 1]) ** 3, x[:, 2]], 1)
+
+
+def test_a_target_of_small_numbers_is_warned_of_too():
+    """Beside another one whose differences are a million times as large."""
+    with pytest.warns(IncompleteWarning, match=r"network\.4 \(SecondCubed\)"):
+        explain(of_targets(SecondCubed(), Scaled((1e6, 1.0, 1e6))), bases(4, 30))
+
+
 class OneRowMore(nn.Module):
     """Rows of a block are no longer those of the sequences."""
 
@@ -269,7 +301,7 @@ def test_deltas_are_what_the_named_modules_leak():
     x = bases(3, 30)
     options = AttributionOptions(n_references=1)
     r = references(x, options, np.arange(3))[:, 0]
-    (leak,) = leaks(model, rule, x, r, options)
+    (leak,) = leaks(model, rule, x, r, options, target=0)
     with pytest.warns(IncompleteWarning):
         found = explain(plain(strange(Cubed())), x, options)
     assert leak.name == "network.inner.0"

@@ -20,7 +20,7 @@ from modelkit.interpretation.methods.gradients import calculating
 from modelkit.interpretation.methods.options import AttributionOptions
 from modelkit.interpretation.methods.rescale import Rescale
 
-__all__ = ["BETWEEN_STEPS", "INCOMPLETE", "Leak", "incomplete", "leaks"]
+__all__ = ["BETWEEN_STEPS", "INCOMPLETE", "Leak", "incomplete", "leaks", "shares"]
 
 INCOMPLETE = 0.01  # of the differences between predictions
 BETWEEN_STEPS = 0.05  # the same of integrated gradients
@@ -46,14 +46,19 @@ class Leak(NamedTuple):
     share: float
 
 
-def incomplete(explanation: Explanation) -> float:
-    """mean |delta| over mean |f(x) - f(reference)|, of all sequences and targets; 0 if it is no
-    more than rounding.
+def shares(explanation: Explanation) -> Tensor:
+    """mean |delta| over mean |f(x) - f(reference)| of each target, (K,), means over the sequences;
+    0 if it is no more than rounding.
     """
-    off, spread = explanation.delta.abs().sum(), explanation.spread.sum()
-    if not off > ROUNDING * explanation.prediction.abs().sum():
-        return 0.0
-    return float(off / spread.clamp(min=torch.finfo(spread.dtype).tiny))
+    off, spread = explanation.delta.abs().sum(0), explanation.spread.sum(0)
+    is_off = off > ROUNDING * explanation.prediction.abs().sum(0)
+    found = off / spread.clamp(min=torch.finfo(spread.dtype).tiny)
+    return found.masked_fill(~is_off, 0)
+
+
+def incomplete(explanation: Explanation) -> float:
+    """Mean over the targets of `shares`: one of small numbers does not hide behind the others."""
+    return float(shares(explanation).mean())
 
 
 def leaks(
@@ -62,18 +67,20 @@ def leaks(
     x_BCP: Tensor,
     r_BCP: Tensor,
     options: AttributionOptions,
+    target: int,
 ) -> list[Leak]:
     """Modules by how much they leak between sequences and one reference of each, greatest first.
 
-    `explained` is a copy whose modules follow `rule`. Modules that never ran, or do what they must
-    to rounding, are left out.
+    `explained` is a copy whose modules follow `rule`. It is of one target: of several together
+    what one gains another may lose. Modules that never ran, or do what they must to rounding, are
+    left out.
     """
     modules = {name: module for name, module in explained.named_modules() if name}
     amounts: dict[str, float] = dict.fromkeys(modules, 0.0)
     total = 0.0
     for i in range(len(x_BCP)):
         one = slice(i, i + 1)
-        away, own = _leaks_of(explained, rule, modules, x_BCP[one], r_BCP[one], options)
+        away, own = _leaks_of(explained, rule, modules, x_BCP[one], r_BCP[one], options, target)
         total += away
         for name, amount in own.items():
             amounts[name] += abs(amount)
@@ -94,23 +101,24 @@ def _leaks_of(
     x_1CP: Tensor,
     r_1CP: Tensor,
     options: AttributionOptions,
+    target: int,
 ) -> tuple[float, dict[str, float]]:
-    """sum |f(x) - f(r)| of the targets, and what each module that ran leaks by itself."""
+    """|f(x) - f(r)| of the target, and what each module that ran leaks by itself."""
     of_x, of_r = _Calls(), _Calls()
     with of_x.watching(modules):
-        at_x = recorded(explained, rule, x_1CP, options)
+        at_x = recorded(explained, rule, x_1CP, options)[0, target]
     r = r_1CP.clone().requires_grad_()
     with of_r.watching(modules), torch.enable_grad(), rule.compare(1), calculating(r, options):
-        at_r = explained(r)
+        at_r = explained(r)[0, target]
     seen = of_r.tensors()
-    gradients = torch.autograd.grad(at_r.sum(), seen, allow_unused=True, materialize_grads=True)
+    gradients = torch.autograd.grad(at_r, seen, allow_unused=True, materialize_grads=True)
     multipliers = {id(each): m for each, m in zip(seen, gradients, strict=True)}
     ran = {name: _leak(of_x.of(name), of_r.of(name), multipliers) for name in of_r.names()}
     own = {
         name: amount - sum(ran.get(inner, 0.0) for inner in _inside(name, modules[name]))
         for name, amount in ran.items()
     }
-    return float((at_x - at_r.detach()).abs().sum()), own
+    return float((at_x - at_r.detach()).abs()), own
 
 
 def _inside(name: str, module: nn.Module) -> list[str]:

@@ -122,7 +122,8 @@ class Explainer:
             off = convergence.incomplete(found)
             by_steps = self.options.method == "ig"
             if off > (convergence.BETWEEN_STEPS if by_steps else convergence.INCOMPLETE):
-                self.incomplete = self._why(off, x_BCP, numbers)
+                worst = int(convergence.shares(found).argmax())
+                self.incomplete = self._why(off, worst, x_BCP, numbers)
                 warnings.warn(self.incomplete, IncompleteWarning, stacklevel=2)
         return found
 
@@ -151,8 +152,8 @@ class Explainer:
             case "ism":
                 return _mutagenesis(explained, x_BCP, options)
 
-    def _why(self, off: float, x_BCP: Tensor, numbers: Numbers) -> str:
-        """A line about contributions that do not add up."""
+    def _why(self, off: float, worst: int, x_BCP: Tensor, numbers: Numbers) -> str:
+        """A line about contributions that do not add up, least those of the target `worst`."""
         what = f"contributions are off by {off:.1%} of the differences between predictions"
         options = self.options
         if options.bfloat16:
@@ -161,7 +162,7 @@ class Explainer:
             return f"{what}; more than {options.steps} steps bring them closer"
         x_BCP, numbers = x_BCP[:LOOKED_AT], numbers[:LOOKED_AT]
         r_BCP = references(x_BCP, options, numbers)[:, 0]
-        found = convergence.leaks(self._explained, self._rescale, x_BCP, r_BCP, options)
+        found = convergence.leaks(self._explained, self._rescale, x_BCP, r_BCP, options, worst)
         if not found:
             return f"{what}; no module stands out: one may mix the rows of a batch"
         named = ", ".join(
