@@ -110,18 +110,24 @@ def modisco_clusters(
 def _examples(
     attributions: Sequence[Attributions], middle: slice
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], Ints]:
-    """One-hot and hypothetical scores, (n, bp, 4), and model, example and target of each."""
-    one_hot, scores, origin = [], [], []
+    """One-hot and hypothetical scores, (n, bp, 4), and model, example and target of each.
+
+    TF-MoDISco wants all of them in memory: 32 bytes for every bp of every example and target.
+    """
+    n = sum(len(data) * len(data.targets) for data in attributions)
+    shape = (n, middle.stop - middle.start, 4)
+    one_hot, scores = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    origin = np.empty((n, 3), np.int64)
+    low = 0
     for model, data in enumerate(attributions):
-        codes = data.sequence[:, middle]
-        hot = (codes[..., None] == np.arange(4)).astype(np.float32)
+        hot = data.sequence[:, middle, None] == np.arange(4)
         for target in range(len(data.targets)):
-            one_hot.append(hot)
-            part = data.hypothetical[:, target, :4, middle].transpose(0, 2, 1)
-            scores.append(np.ascontiguousarray(part, np.float32))
-            n = np.arange(len(data))
-            origin.append(np.stack([np.full_like(n, model), n, np.full_like(n, target)], 1))
-    return np.concatenate(one_hot), np.concatenate(scores), np.concatenate(origin)
+            here = slice(low, low + len(data))
+            one_hot[here] = hot
+            scores[here] = data.hypothetical[:, target, :4, middle].transpose(0, 2, 1)
+            origin[here, 0], origin[here, 1], origin[here, 2] = model, np.arange(len(data)), target
+            low += len(data)
+    return one_hot, scores, origin
 
 
 def _table(data: Attributions, rows: Ints) -> pa.Table:
