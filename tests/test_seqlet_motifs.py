@@ -439,6 +439,22 @@ def test_threads_do_not_change_a_bit(two, tmp_path):
         assert (one.path / name).read_bytes() == (other.path / name).read_bytes()
 
 
+def test_models_that_differ_in_more_than_the_model_are_told(two, tmp_path):
+    folder, _ = two
+    data, _ = attributions_of(tmp_path / "a", WORDS[:1])
+    seqlets(data, tmp_path / "s.parquet", preset="code")
+    seqlets(data, tmp_path / "t.parquet")
+    words = ["motifs", str(tmp_path / "s.parquet"), str(tmp_path / "t.parquet"), "--name", "x"]
+    said = CliRunner().invoke(main, [*words, "--name", "y", "-o", str(tmp_path / "m")])
+    assert said.exit_code == 0, said.output
+    (line,) = [each for each in said.stderr.splitlines() if each.startswith("warning: ")]
+    assert line.startswith("warning: seqlets of x and y: found preset code and paper; z 3.29")
+    assert " and 1.96; Fisher's test compares models only where" in line
+    one = {"names": ("x", "y"), "output": tmp_path / "n"}
+    with pytest.warns(UserWarning, match="found targets .*; examples .*; Fisher"):
+        motifs([folder / "1.parquet", tmp_path / "t.parquet"], **one)
+
+
 def test_no_seqlets_make_an_empty_folder(two, tmp_path):
     folder, _ = two
     data, _ = attributions_of(tmp_path / "a", WORDS[:1])

@@ -1,5 +1,6 @@
 """`modelkit motifs`."""
 
+import warnings
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -59,8 +60,12 @@ def command(seqlets: tuple[Path, ...], *, quiet: bool, **options: Any) -> None:
     from kmerengine.cli._progress import work_bar
     from modelkit.interpretation.motifs.motifs import motifs
 
-    with work_bar("comparing", "Mpair", 1e6, show=not quiet) as progress:
-        made = motifs(seqlets, progress=progress, **options)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        with work_bar("comparing", "Mpair", 1e6, show=not quiet) as progress:
+            made = motifs(seqlets, progress=progress, **options)
+    for each in dict.fromkeys(str(warning.message) for warning in warned):
+        click.echo(f"warning: {each}", err=True)
     if not quiet:
         if len(made.models) == 2:
             for model in made.models:

@@ -1,5 +1,6 @@
 """From seqlets to motifs: cluster, combine, compare two models, name (bpAI-TAC, Methods)."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -91,6 +92,9 @@ def motifs(
     -----
     Time and memory grow with the square of the seqlets: 1.8 GB for 30,000 of them.
 
+    Of two models a UserWarning names what they differ in beside the model: targets, number of
+    examples, options of `seqlets`.
+
     Raises
     ------
     InputError
@@ -127,6 +131,7 @@ def motifs(
         files = [each.path for each in opened]
         sizes = [(each.n_examples, len(each.targets)) for each in opened]
         about = {"cutoffs": [each.cutoff for each in opened]}
+        _warn_of_differences(opened, models)
         tables = [each.table() for each in opened]
         matrices = [matrix for each in opened for matrix in each.matrices()]
         clusters = cluster_seqlets(
@@ -165,6 +170,25 @@ def _seqlets(given: object) -> Seqlets:
     return given if isinstance(given, Seqlets) else Seqlets.open(Path(str(given)))
 
 
+def _warn_of_differences(opened: Sequence[Seqlets], models: Sequence[str]) -> None:
+    """Fisher's test tells models apart only where all else is the same."""
+    if len(opened) != 2:
+        return
+    one, two = (
+        {"targets": ", ".join(each.targets), "examples": each.n_examples}
+        | each.provenance["parameters"]
+        for each in opened
+    )
+    differ = [name for name in one if one[name] != two.get(name)]
+    if differ:
+        found = "; ".join(f"{name} {one[name]!s:.60} and {two.get(name)!s:.60}" for name in differ)
+        warnings.warn(
+            f"seqlets of {models[0]} and {models[1]}: found {found}; Fisher's test compares models "
+            "only where these are the same",
+            stacklevel=3,
+        )
+
+
 def _names(known: Sequence[str], names: Sequence[str]) -> list[str]:
     if not known:
         raise InputError("seqlets: found none, expected at least one file")
@@ -173,7 +197,6 @@ def _names(known: Sequence[str], names: Sequence[str]) -> list[str]:
     chosen = list(names or known)
     if len(set(chosen)) != len(chosen):
         raise InputError(
-            f"names: found {', '.join(chosen)}, expected different ones; give each its "
-            "--name"
+            f"names: found {', '.join(chosen)}, expected different ones; give each its --name"
         )
     return chosen
