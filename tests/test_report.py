@@ -586,6 +586,9 @@ def test_the_command_writes_the_same_bytes(world: World, page: Path, tmp_path: P
     assert done.exit_code == 0, done.output
     assert done.stderr.startswith(f"{out}: ")
     assert out.read_bytes() == page.read_bytes()
+    other = CliRunner().invoke(main, [*line, "-o", str(tmp_path / "r.pdf")])
+    assert "r.pdf: found suffix '.pdf', expected .html" in other.stderr
+    assert not (tmp_path / "r.pdf").exists()
     again = CliRunner().invoke(main, line)
     assert again.exit_code == 1
     assert again.stderr.startswith("Error: ")

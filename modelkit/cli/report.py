@@ -11,7 +11,7 @@ from kmerengine.cli._options import PATH, force, quiet
 
 @click.command("report")
 @click.argument("run", type=PATH)
-@click.option("-o", "--output", type=PATH, required=True, help="An HTML file.")
+@click.option("-o", "--output", type=PATH, required=True, help="A .html file.")
 @click.option("--data", "dataset", type=PATH, help="From kmerengine dataset.")
 @click.option("--evaluation", type=PATH, help="From modelkit evaluate -o.")
 @click.option("--attributions", type=PATH, help="From modelkit attribute.")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from kmerengine.datasets.folder import Dataset
+from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic, check_writable
 from modelkit.devices import chosen_device
 from modelkit.interpretation.attribution.attributions import Attributions
@@ -74,6 +75,8 @@ def report(
         An input that is missing, damaged, or of another run.
     """
     output = Path(output)
+    if output.suffix not in (".html", ".htm"):
+        raise InputError(f"{output}: found suffix {output.suffix!r}, expected .html")
     check_writable(output, force=force)
     run = run if isinstance(run, Run) else Run.open(run)
     data = Dataset.open(dataset) if isinstance(dataset, str | Path) else dataset
