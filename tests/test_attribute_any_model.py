@@ -194,6 +194,20 @@ def test_examples_of_a_split_that_the_run_may_know_are_refused(files: Path, tmp_
     assert made.rows.tolist() == data.split("test").tolist()
 
 
+def test_names_are_those_of_folders_wherever_one_stands(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Work that is begun inside a folder is gone on with from elsewhere."""
+    make_run(tmp_path / "run", make_data(files, tmp_path / "d"))
+    found = []
+    for where, run, data in (("run", ".", "../d"), ("d", "../run", "."), (".", "run", "d")):
+        monkeypatch.chdir(tmp_path / where)
+        made = attribute(run, data, tmp_path / "a", method="saliency", force=True)
+        found.append(made.provenance["inputs"])
+    assert found[0]["run"]["name"] == "run"
+    assert found[0] == found[1] == found[2]
+
+
 def test_signals_have_no_other_strand(files: Path, tmp_path: Path) -> None:
     data = make_data(files, tmp_path / "d")
     run = make_run(tmp_path / "run", data)

@@ -214,8 +214,11 @@ def _document(
 ) -> dict[str, Any]:
     """How the predictions are made."""
     inputs: dict[str, Any] = {
-        "dataset": schemas.digest(data.path / DATASET_ABOUT) | {"name": data.path.name},
-        "runs": [schemas.digest(run.path / BEST) | {"name": run.path.name} for run in models.runs],
+        "dataset": schemas.digest(data.path / DATASET_ABOUT) | {"name": data.path.resolve().name},
+        "runs": [
+            schemas.digest(run.path / BEST) | {"name": run.path.resolve().name}
+            for run in models.runs
+        ],
     }
     if genome is not None and contigs:
         inputs["genome"] = schemas.contigs_digest(Path(genome), contigs)

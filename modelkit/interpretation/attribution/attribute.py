@@ -232,8 +232,8 @@ class _Exports:
 
 def _provenance(run: Run, data: Dataset) -> dict[str, Any]:
     inputs: dict[str, Any] = {
-        "dataset": schemas.digest(data.path / DATASET_ABOUT) | {"name": data.path.name},
-        "run": schemas.digest(run.path / BEST) | {"name": run.path.name},
+        "dataset": schemas.digest(data.path / DATASET_ABOUT) | {"name": data.path.resolve().name},
+        "run": schemas.digest(run.path / BEST) | {"name": run.path.resolve().name},
     }
     return schemas.provenance("attribute", inputs, {}) | {
         "format": schemas.ATTRIBUTIONS,

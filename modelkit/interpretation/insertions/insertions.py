@@ -142,9 +142,7 @@ def inserted(
     if minus:
         position = models.window[1] - models.window[0] - position - len(motif)
     start = models.in_sequence(position)
-    return marginal_sequences(
-        codes, motif, shuffles=0, start=start, minus=minus, seed=seed
-    ).within
+    return marginal_sequences(codes, motif, shuffles=0, start=start, minus=minus, seed=seed).within
 
 
 def strands_of(strand: Strand) -> tuple[str, ...]:
@@ -157,7 +155,8 @@ def strands_of(strand: Strand) -> tuple[str, ...]:
 def inputs_of(dataset: Dataset, **groups: Sequence[Run]) -> dict[str, Any]:
     """Data set and runs, for a file's provenance."""
     found: dict[str, Any] = {
-        "dataset": schemas.digest(dataset.path / DATASET_ABOUT) | {"name": dataset.path.name}
+        "dataset": schemas.digest(dataset.path / DATASET_ABOUT)
+        | {"name": dataset.path.resolve().name}
     }
     for name, runs in groups.items():
         found[name] = [

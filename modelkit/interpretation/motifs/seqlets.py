@@ -198,7 +198,7 @@ def seqlets(
             progress(low + len(scores), len(data))
     document = schemas.provenance("seqlets", inputs, parameters) | {
         "format": schemas.SEQLETS,
-        "name": data.path.name,
+        "name": data.path.resolve().name,
         "targets": list(data.targets),
         "examples": len(data),
         "cutoff": cutoff,
@@ -224,7 +224,7 @@ def _opened(attributions: Attributions | str | Path) -> Attributions:
 
 
 def _digest(data: Attributions) -> dict[str, Any]:
-    return schemas.digest(data.path / ABOUT) | {"name": data.path.name}
+    return schemas.digest(data.path / ABOUT) | {"name": data.path.resolve().name}
 
 
 def _check(

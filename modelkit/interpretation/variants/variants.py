@@ -195,10 +195,15 @@ def _document(
     inputs: dict[str, Any] = {
         "vcf": schemas.digest(vcf),
         "genome": schemas.contigs_digest(genome.path, genome.contigs),
-        "runs": [schemas.digest(run.path / BEST) | {"name": run.path.name} for run in models.runs],
+        "runs": [
+            schemas.digest(run.path / BEST) | {"name": run.path.resolve().name}
+            for run in models.runs
+        ],
     }
     if data is not None:
-        inputs["dataset"] = schemas.digest(data.path / DATASET_ABOUT) | {"name": data.path.name}
+        inputs["dataset"] = schemas.digest(data.path / DATASET_ABOUT) | {
+            "name": data.path.resolve().name
+        }
     return schemas.provenance("variants", inputs, {}) | {
         "format": schemas.VARIANTS,
         "tasks": list(models.tasks),
