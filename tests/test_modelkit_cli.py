@@ -15,6 +15,8 @@ from modelkit.interpretation.methods.options import AttributionOptions
 
 ONLY_COMMANDS = {
     "attribute": {"quiet", "lineages", *(f.name for f in fields(AttributionOptions))} - {"method"},
+    "footprint": {"quiet", "lineages"},
+    "marginalize": {"quiet", "lineages"},
     "train": {"quiet", "model", "preset", "changes", "folds"},  # read_config's, train_folds's
     "evaluate": {"quiet", "as_lines"},
     "import-weights": {"quiet", "tasks_from"},

@@ -81,7 +81,7 @@ def footprint(
     words: Sequence[str] = (),
     names: Sequence[str] = (),
     consensus: bool = False,
-    targets: dict[str, Sequence[str]] | Sequence[str] | None = None,
+    targets: dict[str, Sequence[str]] | Sequence[str] = (),
     split: str = "test",
     n_backgrounds: int = 1000,
     strand: Strand = "plus",

@@ -84,7 +84,7 @@ def marginalize(
     names: Sequence[str] = (),
     consensus: bool = False,
     against: Sequence[Run | str | Path] = (),
-    targets: dict[str, Sequence[str]] | Sequence[str] | None = None,
+    targets: dict[str, Sequence[str]] | Sequence[str] = (),
     combine: Combine = "mean",
     split: str = "test",
     n_backgrounds: int = 1000,
