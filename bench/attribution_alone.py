@@ -139,7 +139,10 @@ def in_bfloat16(
     return Way(
         lambda x, number: explainer(x, np.array([number])),
         checked,
-        lambda: {"correlation with float32": f"{near[0]:.5f}", **facts()},
+        lambda: {
+            "correlation with float32": f"{near[0]:.5f}",  # facts of its own: bits differ
+            **{f"{name} in bfloat16": value for name, value in facts().items()},
+        },
     )
 
 
