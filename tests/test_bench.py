@@ -18,6 +18,7 @@ import pytest
 import torch
 
 from bench import (
+    attribution,
     command,
     count,
     cut_facts,
@@ -31,6 +32,7 @@ from bench import (
     peers,
     sample,
     scan,
+    seqlets,
     table,
     targets,
 )
@@ -450,6 +452,7 @@ def test_targets_compare_with_the_peer_of_the_same_run(
 def test_every_target_names_a_case_and_a_provider_of_it() -> None:
     listed = (count.CASES, cuts.CASES, cuts.LARGE, scan.CASES, scan.LARGE)
     listed = (*listed, sample.CASES, sample.LARGE, loader.CASES, models.CASES)
+    listed = (*listed, attribution.CASES, seqlets.CASES, seqlets.LARGE)
     cases = [case for group in listed for case in group]
     known = {(case.name, provider.name) for case in cases for provider in case.providers}
     for target in targets.TARGETS:

@@ -451,7 +451,7 @@ def test_models_that_differ_in_more_than_the_model_are_told(two, tmp_path):
     assert line.startswith("warning: seqlets of x and y: found preset code and paper; z 3.29")
     assert " and 1.96; Fisher's test compares models only where" in line
     one = {"names": ("x", "y"), "output": tmp_path / "n"}
-    with pytest.warns(UserWarning, match="found targets .*; examples .*; Fisher"):
+    with pytest.warns(UserWarning, match="found .*examples 60 and 40; .*Fisher"):
         motifs([folder / "1.parquet", tmp_path / "t.parquet"], **one)
 
 
