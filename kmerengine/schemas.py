@@ -477,6 +477,23 @@ def read_metadata(schema: pa.Schema, where: Path, formats: tuple[str, ...]) -> d
     return parse_metadata(raw, where, formats)
 
 
+def read_document(path: Path, kind: str, made_by: str) -> dict[str, Any]:
+    """The document `path` of a folder that `made_by` wrote, such as "modelkit train".
+
+    Raises
+    ------
+    InputError
+        It is missing, damaged, newer, or of another kind.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"{path.parent}: has no readable {path.name}; expected a folder of {made_by}"
+        ) from error
+    return parse_metadata(raw, path, (kind,))
+
+
 def parse_metadata(raw: bytes | str, where: Path, formats: tuple[str, ...]) -> dict[str, Any]:
     """`read_metadata` for a document that is not in an Arrow schema."""
     try:

@@ -43,13 +43,8 @@ class Predictions:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            text = (path / ABOUT).read_text("utf-8")
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"{path}: has no readable {ABOUT}; expected a folder of modelkit predict"
-            ) from error
-        self.provenance = about = schemas.parse_metadata(text, path / ABOUT, (schemas.PREDICTIONS,))
+        about = schemas.read_document(path / ABOUT, schemas.PREDICTIONS, "modelkit predict")
+        self.provenance = about
         self._table = TableReader(path / TOTALS)
         found = schemas.read_metadata(self._table.schema, path / TOTALS, (schemas.PREDICTIONS,))
         if found != about:

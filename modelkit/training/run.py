@@ -57,13 +57,7 @@ class Run:
     def open(cls, path: str | Path) -> "Run":
         """Open a run; InputError if it is missing, damaged, newer or something else."""
         path = Path(path)
-        try:
-            text = (path / ABOUT).read_text("utf-8")
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"{path}: has no readable {ABOUT}; expected a folder of modelkit train"
-            ) from error
-        about = schemas.parse_metadata(text, path / ABOUT, (schemas.RUN,))
+        about = schemas.read_document(path / ABOUT, schemas.RUN, "modelkit train")
         return cls(path, as_config(about.get("config"), path / ABOUT), about)
 
     @classmethod

@@ -65,13 +65,7 @@ class Attributions:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            text = (path / ABOUT).read_text("utf-8")
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"{path}: has no readable {ABOUT}; expected a folder of modelkit attribute"
-            ) from error
-        about = schemas.parse_metadata(text, path / ABOUT, (schemas.ATTRIBUTIONS,))
+        about = schemas.read_document(path / ABOUT, schemas.ATTRIBUTIONS, "modelkit attribute")
         self.provenance = about
         try:
             self.targets = tuple(map(str, about["targets"]))

@@ -51,14 +51,8 @@ class Motifs:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            text = (path / ABOUT).read_text("utf-8")
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"{path}: has no readable {ABOUT}; expected a folder of modelkit motifs"
-            ) from error
-        about: dict[str, Any]
-        self.provenance = about = schemas.parse_metadata(text, path / ABOUT, (schemas.MOTIFS,))
+        about = schemas.read_document(path / ABOUT, schemas.MOTIFS, "modelkit motifs")
+        self.provenance: dict[str, Any] = about
         self.models = tuple(map(str, about["models"]))
         self._motifs, self._seqlets = TableReader(path / TABLE), TableReader(path / SEQLETS)
         for reader, expected in (
