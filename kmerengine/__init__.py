@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from kmerengine.datasets.dataset import dataset
     from kmerengine.datasets.folder import Dataset
     from kmerengine.datasets.from_arrays import dataset_from_arrays, deepsea
+    from kmerengine.datasets.from_sequences import dataset_from_sequences
     from kmerengine.errors import InputError
     from kmerengine.kmers.bindvae import read_id_lists, read_vocabulary
     from kmerengine.kmers.count import count, count_sequences
@@ -53,6 +54,7 @@ __all__ = [
     "cuts",
     "dataset",
     "dataset_from_arrays",
+    "dataset_from_sequences",
     "deepsea",
     "marginal_sequences",
     "profiles",
@@ -92,6 +94,7 @@ __getattr__ = lazily(
         "cuts": "kmerengine.cut_sites.cuts",
         "dataset": "kmerengine.datasets.dataset",
         "dataset_from_arrays": "kmerengine.datasets.from_arrays",
+        "dataset_from_sequences": "kmerengine.datasets.from_sequences",
         "deepsea": "kmerengine.datasets.from_arrays",
         "marginal_sequences": "kmerengine.motifs.marginal",
         "profiles": "kmerengine.cut_profiles.profiles",

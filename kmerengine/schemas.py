@@ -343,7 +343,7 @@ def sequences_schema() -> pa.Schema:
     return pa.schema(
         [
             _column("name", pa.string()),
-            _column("split", pa.dictionary(pa.int8(), pa.string())),  # train valid test
+            _column("split", pa.dictionary(pa.int8(), pa.string())),  # train validation test
             _column("sequence", pa.string()),
             _column("labels", _list_of(pa.uint8())),
         ]

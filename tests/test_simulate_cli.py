@@ -13,7 +13,8 @@ from kmerengine.cli.simulate import COMMANDS
 
 SMALL = {
     "peaks": "--n-contigs 1 --contig-length 5000 --n-peaks 2",
-    "gata-tal": "--n-train 6 --n-valid 2 --n-test 2 --length 200 --background 0.25,0.25,0.25,0.25",
+    "gata-tal": "--n-train 6 --n-validation 2 --n-test 2 --length 200 "
+    "--background 0.25,0.25,0.25,0.25",
     "kmers": "--n-peaks 5 --n-probes 2",
     "atac": "--n-contigs 1 --contig-length 20000 --n-peaks 4 --sites-per-tf 20 --n-decoys 2 "
     "--n-cell-types 2",

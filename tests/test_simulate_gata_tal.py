@@ -43,10 +43,10 @@ def within(found, p, n, sigmas=4.5):
 
 def test_sizes_and_balance(default, sequences):
     split, letters, labels = sequences
-    assert Counter(split) == {"train": 50_000, "valid": 1_000, "test": 1_000}
+    assert Counter(split) == {"train": 50_000, "validation": 1_000, "test": 1_000}
     assert Counter(zip(split, labels.tolist(), strict=True)) == {
         (name, label): n
-        for name, n in (("train", 25_000), ("valid", 500), ("test", 500))
+        for name, n in (("train", 25_000), ("validation", 500), ("test", 500))
         for label in (0, 1)
     }
     assert {len(each) for each in letters} == {1_000}
@@ -130,7 +130,7 @@ def test_bases_of_motifs_and_background(sites, sequences):
 
 def test_other_numbers(tmp_path):
     made = simulate_gata_tal(
-        tmp_path / "a", n_train=101, n_valid=0, n_test=7, length=111, mean_motifs=1,
+        tmp_path / "a", n_train=101, n_validation=0, n_test=7, length=111, mean_motifs=1,
         min_motifs=0, max_motifs=2, background=(1, 0, 0, 0),
     )  # fmt: skip
     table = pq.read_table(made.sequences)
@@ -149,7 +149,7 @@ def test_other_numbers(tmp_path):
 
 
 def test_the_seed_decides_every_byte(tmp_path):
-    few = {"n_train": 20, "n_valid": 4, "n_test": 4}
+    few = {"n_train": 20, "n_validation": 4, "n_test": 4}
     a, b, c = (
         simulate_gata_tal(tmp_path / name, seed=seed, **few)
         for name, seed in (("a", 1), ("b", 1), ("c", 2))
@@ -182,7 +182,7 @@ def test_impossible_parameters(tmp_path, wrong, words):
 def test_the_best_tal1_match_tells_the_classes_apart(data, tmp_path):
     """With JASPAR's matrices the best match of TAL1's reaches an auROC of 0.98."""
     path = data / "motifs" / "JASPAR_CORE_2016_vertebrates.meme"
-    made = simulate_gata_tal(tmp_path / "a", motifs=path, n_train=0, n_valid=0, n_test=4_000)
+    made = simulate_gata_tal(tmp_path / "a", motifs=path, n_train=0, n_validation=0, n_test=4_000)
     table = pq.read_table(made.sequences)
     labels = np.array(table["labels"].to_pylist())[:, 0] == 1
     codes = np.array([[BASES.index(b) for b in text] for text in table["sequence"].to_pylist()])

@@ -82,13 +82,14 @@ def within(found: float, expected: float, variance: float, n: int, sigmas: float
 
 def test_sizes_and_splits(paper):
     table = pq.read_table(paper.sequences)
-    assert Counter(table["split"].to_pylist()) == {"train": 17_500, "valid": 2_500, "test": 5_000}
+    sizes = {"train": 17_500, "validation": 2_500, "test": 5_000}
+    assert Counter(table["split"].to_pylist()) == sizes
     letters, labels = sequences(paper)
     assert {len(each) for each in letters} == {200}
     assert set("".join(letters)) == set(BASES)
     assert labels.shape == (25_000, 12)
     names = table["name"].to_pylist()
-    assert (names[0], names[17_500], names[-1]) == ("train_1", "valid_1", "test_5000")
+    assert (names[0], names[17_500], names[-1]) == ("train_1", "validation_1", "test_5000")
     records = paper.fasta.read_text().split("\n")
     assert records[:-1:2] == [f">{name}" for name in names]
     assert records[1::2] == letters
@@ -206,7 +207,7 @@ def test_number_buffer_and_size_can_be_chosen(tmp_path, meme):
     assert min(sites[0][0] for sites in rows) >= 9
     assert max(sites[1][1] for sites in rows) <= 111
     splits = Counter(pq.read_table(made.sequences)["split"].to_pylist())
-    assert splits == {"train": 74, "valid": 10, "test": 23}
+    assert splits == {"train": 74, "validation": 10, "test": 23}
     assert np.load(made.models).shape == (23, 4, 120)
 
 

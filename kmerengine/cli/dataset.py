@@ -5,6 +5,7 @@ from time import perf_counter
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from kmerengine.cli._options import (
     PATH,
@@ -14,12 +15,13 @@ from kmerengine.cli._options import (
     quiet,
     vocabulary_options,
 )
+from kmerengine.errors import InputError
 
 
 @click.command("dataset")
 @click.argument("regions", type=PATH)
 @click.option("-o", "--output", type=PATH, required=True, help="A folder.")
-@click.option("--genome", type=PATH, required=True, help="FASTA: plain, bgzip or gzip.")
+@click.option("--genome", type=PATH, help="FASTA: plain, bgzip or gzip. Regions need it.")
 @click.option("--cuts", type=PATH, help="Cuts per base, from kmerengine cuts.")
 @click.option("--profiles", type=PATH, help="Or profiles of these regions that were made before.")
 @click.option("--bias", type=PATH, help="bigWig, or .npy with a row per region.")
@@ -94,16 +96,34 @@ from kmerengine.cli._options import (
 )
 @force
 @quiet
-def command(regions: Path, output: Path, *, quiet: bool, **options: Any) -> None:
-    """Join genome, cuts, labels, bias and splits of REGIONS into a training data set."""
+@click.pass_context
+def command(
+    ctx: click.Context, /, regions: Path, output: Path, *, quiet: bool, **options: Any
+) -> None:
+    """Join genome, cuts, labels, bias and splits of REGIONS into a training data set.
+
+    REGIONS is BED or narrowPeak. Or it is a Parquet file of labelled sequences that kmerengine
+    simulate koo or gata-tal wrote: it has its own bases, labels and splits, and takes no option but
+    --output, --force and --quiet.
+    """
     started = perf_counter()
     from kmerengine.cli._startup import load_libraries
 
     load_libraries()
-    from kmerengine import dataset
+    from kmerengine import dataset, dataset_from_sequences
+    from kmerengine.datasets.from_sequences import holds_sequences
 
-    vocabulary = chosen_vocabulary(options, only_if_asked=True)
-    made = dataset(regions, output=output, vocabulary=vocabulary, **options)
+    if holds_sequences(regions):
+        _refuse_others(ctx, regions)
+        made = dataset_from_sequences(regions, output=output, force=options["force"])
+    elif options["genome"] is None:
+        raise InputError(
+            f"genome: found none, expected --genome for the regions of {regions}; only sequences "
+            "in Parquet, of kmerengine simulate koo or gata-tal, need none"
+        )
+    else:
+        vocabulary = chosen_vocabulary(options, only_if_asked=True)
+        made = dataset(regions, output=output, vocabulary=vocabulary, **options)
     for warning in made.warnings:
         click.echo(f"warning: {warning}", err=True)
     if not quiet:
@@ -114,3 +134,18 @@ def command(regions: Path, output: Path, *, quiet: bool, **options: Any) -> None
         for reason, n in made.provenance["skipped"].items():
             click.echo(f"  skipped {n:>12,}  {reason}", err=True)
         click.echo(f"{output}: {made!r}, {perf_counter() - started:.2f} s", err=True)
+
+
+def _refuse_others(ctx: click.Context, sequences: Path) -> None:
+    """InputError for options that say something about regions of a genome."""
+    given = [
+        each.opts[0]
+        for each in ctx.command.params
+        if each.name not in ("regions", "output", "force", "quiet")
+        and ctx.get_parameter_source(str(each.name)) is not ParameterSource.DEFAULT
+    ]
+    if given:
+        raise InputError(
+            f"{sequences}: is Parquet, which is for labelled sequences: found {', '.join(given)}, "
+            "expected none of these with them; leave them out, or give regions as BED or narrowPeak"
+        )

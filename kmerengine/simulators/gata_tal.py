@@ -52,7 +52,7 @@ def simulate_gata_tal(
     core: str = "MA0035.3",
     context: str = "MA0091.1",
     n_train: int = 50_000,
-    n_valid: int = 1_000,
+    n_validation: int = 1_000,
     n_test: int = 1_000,
     length: int = 1_000,
     mean_motifs: float = 2.0,
@@ -74,7 +74,7 @@ def simulate_gata_tal(
     core, context : str
         Names of the two motifs in the file. MA0140, GATA1::TAL1, would not do for `context`: it
         contains the word that negatives have too.
-    n_train, n_valid, n_test : int
+    n_train, n_validation, n_test : int
         Sequences of each split; half of them positive, of an odd number one less.
     length : int
         bp of a sequence.
@@ -99,11 +99,11 @@ def simulate_gata_tal(
         Motifs that are missing, or that do not fit into a sequence; numbers out of range.
     """
     output = Path(output)
-    sizes = (n_train, n_valid, n_test)
+    sizes = (n_train, n_validation, n_test)
     check_ranges(
         {
             "--n-train": (n_train, 0, 10**8),
-            "--n-valid": (n_valid, 0, 10**8),
+            "--n-validation": (n_validation, 0, 10**8),
             "--n-test": (n_test, 0, 10**8),
             "--length": (length, 1, 10**6),
             "--mean-motifs": (mean_motifs, 1e-6, 100),

@@ -94,7 +94,7 @@ def simulate_koo(
     preset : "paper" or "code"
         What the paper says, or what the released code does: `number` and `buffer`.
     n_sequences : int
-        Sequences in all: 70 % train, 10 % valid, 20 % test.
+        Sequences in all: 70 % train, 10 % validation, 20 % test.
     length : int
         bp of a sequence.
     number : sequence of float, optional

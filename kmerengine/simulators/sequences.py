@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from kmerengine import schemas
+from kmerengine.datasets.splits import SPLITS
 from kmerengine.errors import InputError
 from kmerengine.io.tables import table_writer
 from kmerengine.motifs.files import read_motifs
@@ -24,7 +25,6 @@ IUPAC = {
     **{"K": "GT", "M": "AC", "B": "CGT", "D": "AGT", "H": "ACT", "V": "ACG", "N": "ACGT"},
 }
 LETTERS = np.frombuffer(b"ACGT", np.uint8)
-SPLITS = ("train", "valid", "test")
 
 _LINE = 60  # bases per line of a genome
 _BATCH = 8192  # rows of a table written at a time

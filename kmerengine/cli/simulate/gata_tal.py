@@ -15,7 +15,7 @@ from kmerengine.cli.simulate._options import PATH, Numbers, seed
 @click.option("--core", default="MA0035.3", show_default=True, help="GATA1's name in the file.")
 @click.option("--context", default="MA0091.1", show_default=True, help="TAL1's name in the file.")
 @click.option("--n-train", default=50_000, show_default=True, help="Sequences, half positive.")
-@click.option("--n-valid", default=1_000, show_default=True, help="Sequences, half positive.")
+@click.option("--n-validation", default=1_000, show_default=True, help="Sequences, half positive.")
 @click.option("--n-test", default=1_000, show_default=True, help="Sequences, half positive.")
 @click.option("--length", default=1_000, show_default=True, help="bp of a sequence.")
 @click.option("--mean-motifs", default=2.0, show_default=True, help="Poisson mean of TAL1 motifs.")
@@ -35,9 +35,10 @@ def command(output: Path, **options: Any) -> None:
     sequences.parquet and sequences.fa, and embedded.parquet: which motif lies where.
     """
     from kmerengine import simulate_gata_tal
+    from kmerengine.datasets.splits import SPLITS
 
     made = simulate_gata_tal(output, **options)
-    n = sum(options[f"n_{split}"] for split in ("train", "valid", "test"))
+    n = sum(options[f"n_{split}"] for split in SPLITS)
     click.echo(f"{output}: {n:,} sequences in {made.sequences.name}", err=True)
     if options["motifs"] is None:
         click.echo("no --motifs: consensus sequences stand in for the two motifs", err=True)
