@@ -29,7 +29,8 @@ def read_config(
     model : str, optional
         Instead of `path`.
     preset : str, optional
-        One of the model's; values of the file go before it.
+        One of the model's, or several with commas between, of which the last one goes before the
+        others; values of the file go before it.
     changes : iterable of str
         Such as ``network.blocks=4`` or ``training.learning_rate=1e-4``: keys of the config and
         values as TOML writes them, text with or without quotation marks.
@@ -51,10 +52,12 @@ def read_config(
     kind = MODELS[name].config
     chosen = preset if preset is not None else given.pop("preset", None)
     given.pop("preset", None)
-    if chosen is not None and (not isinstance(chosen, str) or chosen not in kind.presets):
-        has = ", ".join(kind.presets) or "none"
-        raise InputError(f"{where}: preset: found {chosen!r}, expected one of {name}'s: {has}")
-    values = merged({"model": name}, kind.presets[chosen] if chosen else {})
+    values: dict[str, Any] = {"model": name}
+    for each in chosen.split(",") if isinstance(chosen, str) else [chosen]:
+        if each is not None and (not isinstance(each, str) or each not in kind.presets):
+            has = ", ".join(kind.presets) or "none"
+            raise InputError(f"{where}: preset: found {each!r}, expected one of {name}'s: {has}")
+        values = merged(values, kind.presets[each] if each is not None else {})
     values = merged(values, given)
     for change in changes:
         values = merged(values, _assignment(change))

@@ -7,7 +7,10 @@ from torch import nn
 
 from modelkit.config import Config
 from modelkit.models.bpaitac import BpAITAC
+from modelkit.models.koo import KooCNN
 from modelkit.recipes.bpaitac import BiasConfig, BpAITACConfig
+from modelkit.recipes.koo import KooConfig
+from modelkit.tasks.labels import LabelTask
 from modelkit.tasks.profile import ProfileTask
 from modelkit.tasks.task import Task
 
@@ -35,4 +38,5 @@ class Entry(NamedTuple):
 MODELS: dict[str, Entry] = {
     "bpaitac": Entry(BpAITACConfig, BpAITAC, ProfileTask),
     "bpaitac-bias": Entry(BiasConfig, BpAITAC, ProfileTask),
+    "koo": Entry(KooConfig, KooCNN, LabelTask),
 }

@@ -13,12 +13,12 @@ from modelkit.config import Section
 if TYPE_CHECKING:
     from kmerengine.datasets.folder import Dataset
 
-__all__ = ["DataOptions", "Groups", "groups_of", "rows_of_splits"]
+__all__ = ["DataOptions", "ExampleOptions", "Groups", "groups_of", "rows_of_splits"]
 
 Rows = npt.NDArray[np.int64]
 
 
-class DataOptions(Section):
+class ExampleOptions(Section):
     """Which examples there are and how they are changed.
 
     Attributes
@@ -26,34 +26,43 @@ class DataOptions(Section):
     split : str, optional
         A rule of `kmerengine.datasets.splits` in place of the data set's own split; shares are
         drawn with seed 0.
-    groups : dict of str to list of str, optional
-        Tasks and their samples, whose counts are averaged, such as the cell types of a lineage; by
-        default each sample is a task.
-    normalised : bool
-        Quantile-normalised counts.
     reverse_complement : bool
         In training, reverse every other example.
     jitter : int
         In training, move windows by up to so many bp.
     negatives : float, optional
         In training, so many negatives per peak in every epoch; by default all there are.
-    outliers : (float, float), optional
-        In training, leave out peaks with totals below and above these quantiles.
-    min_cuts : int
-        Leave out regions with fewer cuts in the window, of all samples of the tasks together.
     workers : int
         Threads that make batches ahead.
     """
 
     split: str | None = None
-    groups: dict[str, list[str]] | None = None
-    normalised: bool = False
     reverse_complement: bool = False
     jitter: int = Field(default=0, ge=0)
     negatives: float | None = Field(default=None, ge=0)
+    workers: int = Field(default=1, ge=0)
+
+
+class DataOptions(ExampleOptions):
+    """Which examples of cuts there are and how they are changed.
+
+    Attributes
+    ----------
+    groups : dict of str to list of str, optional
+        Tasks and their samples, whose counts are averaged, such as the cell types of a lineage; by
+        default each sample is a task.
+    normalised : bool
+        Quantile-normalised counts.
+    outliers : (float, float), optional
+        In training, leave out peaks with totals below and above these quantiles.
+    min_cuts : int
+        Leave out regions with fewer cuts in the window, of all samples of the tasks together.
+    """
+
+    groups: dict[str, list[str]] | None = None
+    normalised: bool = False
     outliers: tuple[float, float] | None = None
     min_cuts: int = Field(default=0, ge=0)
-    workers: int = Field(default=1, ge=0)
 
 
 class Groups(NamedTuple):
@@ -99,7 +108,7 @@ def groups_of(dataset: "Dataset", options: DataOptions) -> Groups:
 
 
 def rows_of_splits(
-    dataset: "Dataset", options: DataOptions
+    dataset: "Dataset", options: ExampleOptions
 ) -> tuple[dict[str, Rows], dict[str, int]]:
     """Rows of each split, ascending, and of "all"; and those left out, by reason.
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from modelkit.models.bpaitac import ProfileOutput
 
-__all__ = ["ProfileReadout", "Readout", "TotalReadout"]
+__all__ = ["LogitReadout", "ProbabilityReadout", "ProfileReadout", "Readout", "TotalReadout"]
 
 
 class Readout(nn.Module):
@@ -51,3 +51,24 @@ class ProfileReadout(Readout):
         assert logits is not None  # a task offers what its network has
         p = self.anchor(output) if anchor is None else anchor
         return ((logits - logits.mean(-1, keepdim=True)) * p).sum(-1)
+
+
+class LogitReadout(Readout):
+    """Logits of labels, as they are."""
+
+    def forward(self, output: Tensor, anchor: Tensor | None = None) -> Tensor:  # noqa: ARG002
+        """(B, K)."""
+        return output
+
+
+class ProbabilityReadout(Readout):
+    """Probabilities of labels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sigmoid = nn.Sigmoid()
+
+    def forward(self, output: Tensor, anchor: Tensor | None = None) -> Tensor:  # noqa: ARG002
+        """(B, K)."""
+        found: Tensor = self.sigmoid(output)
+        return found

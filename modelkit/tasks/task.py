@@ -99,5 +99,8 @@ class Task(Protocol):
         `loss` is among them: the mean over the examples, as training has it.
         """
 
+    def by_name(self, observed: Observed) -> Observed:
+        """Measures of each of `names`, whose means are among `metrics`, (n names,) each."""
+
     def by_example(self, observed: Observed) -> Observed:
         """Measures of each example, whose means are among `metrics` or beside them, (n,) each."""

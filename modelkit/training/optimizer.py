@@ -33,7 +33,6 @@ class Stepper:
         self.penalised = list(penalised(model).values())
         self.step_number = 0
         self.factor = 1.0  # of the learning rate: what the drops have made of it
-        fused = next(iter(self.parameters.values())).is_cuda
         held, rate = list(self.parameters.values()), options.learning_rate
         decay = options.weight_decay
         self.optimizer: torch.optim.Optimizer
@@ -44,7 +43,7 @@ class Stepper:
         else:
             kind = torch.optim.Adam if options.optimizer == "adam" else torch.optim.AdamW
             self.optimizer = kind(
-                held, rate, options.betas, options.eps, weight_decay=decay, fused=fused
+                held, rate, options.betas, options.eps, weight_decay=decay, fused=True
             )
 
     @property

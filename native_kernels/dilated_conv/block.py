@@ -26,12 +26,13 @@ class Conv(nn.Module):
         *,
         dilation: int = 1,
         padding: Padding = "same",
+        bias: bool = True,
         relu: bool = False,
         recompute: bool = False,
         tf32: bool = False,
     ) -> None:
         super().__init__()
-        held = nn.Conv1d(channels_in, channels_out, width)
+        held = nn.Conv1d(channels_in, channels_out, width, bias=bias)
         self.weight, self.bias = held.weight, held.bias
         self.dilation = dilation
         self.padding: Padding = padding
@@ -62,8 +63,14 @@ class Block(nn.Module):
     Parameters
     ----------
     channels, dilation, width : int
+    channels_in : int, optional
+        By default `channels`; a residual needs as many.
+    bias : bool
+        Of the convolution; in front of a batch norm it changes nothing.
     batch_norm : bool
         Statistics of the batch while training, as `torch.nn.BatchNorm1d`.
+    eps, momentum : float
+        Of the batch norm.
     residual : bool
         Add the input; without it the block is the ReLU alone, as bpAI-TAC's accessibility head has.
     group : torch.distributed process group, optional
@@ -76,9 +83,13 @@ class Block(nn.Module):
         self,
         channels: int,
         *,
-        dilation: int,
+        dilation: int = 1,
         width: int = 3,
+        channels_in: int | None = None,
+        bias: bool = True,
         batch_norm: bool = False,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
         residual: bool = True,
         group: Any = None,
         padding: Padding = "same",
@@ -87,16 +98,17 @@ class Block(nn.Module):
     ) -> None:
         super().__init__()
         self.conv = Conv(
-            channels,
+            channels if channels_in is None else channels_in,
             channels,
             width,
             dilation=dilation,
             padding=padding,
+            bias=bias,
             relu=True,
             recompute=recompute,
             tf32=tf32,
         )
-        self.norm = nn.BatchNorm1d(channels) if batch_norm else None
+        self.norm = nn.BatchNorm1d(channels, eps, momentum) if batch_norm else None
         self.residual = residual
         self.group = group
 
@@ -126,8 +138,7 @@ class Block(nn.Module):
 
     def _normalise_by_sums(self, x: Tensor, norm: nn.BatchNorm1d) -> Tensor:
         """By the sums of the convolution's own launch, which can be added up over processes."""
-        conv, bias = self.conv, self.conv.bias
-        assert bias is not None  # Conv has one
+        conv, bias = self.conv, self._bias(norm)
         z, sums = conv_with_sums(
             x,
             conv.weight,
@@ -151,8 +162,7 @@ class Block(nn.Module):
 
     def _normalise_cpu(self, x: Tensor, norm: nn.BatchNorm1d) -> Tensor:
         """The same by PyTorch's batch norm of rows: 16 ms in place of 78, of 20 x 998 x 300."""
-        conv, bias = self.conv, self.conv.bias
-        assert bias is not None  # Conv has one
+        conv, bias = self.conv, self._bias(norm)
         z = dilated_conv(x, conv.weight, dilation=conv.dilation, padding=conv.padding)
         assert norm.running_mean is not None  # BatchNorm1d of Block tracks them
         assert norm.running_var is not None
@@ -175,6 +185,11 @@ class Block(nn.Module):
         y = rows.view_as(z).relu()
         added = self._beside(z, x)
         return y if added is None else y + added
+
+    def _bias(self, norm: nn.BatchNorm1d) -> Tensor:
+        """The convolution's bias, or zeros."""
+        bias = self.conv.bias
+        return torch.zeros_like(norm.bias, requires_grad=False) if bias is None else bias
 
     def _beside(self, z: Tensor, x: Tensor) -> Tensor | None:
         """The positions of `x` that are added, if any are."""
@@ -216,7 +231,7 @@ def _track(norm: nn.BatchNorm1d, mean: Tensor, variance: Tensor, n: Tensor) -> N
     assert norm.num_batches_tracked is not None
     norm.num_batches_tracked += 1
     momentum = norm.momentum
-    assert momentum is not None  # the default of BatchNorm1d
+    assert momentum is not None  # a number, of Block
     unbiased = variance * (n / (n - 1).clamp(min=1))
     norm.running_mean.lerp_(mean.to(norm.running_mean.dtype), momentum)
     norm.running_var.lerp_(unbiased.to(norm.running_var.dtype), momentum)

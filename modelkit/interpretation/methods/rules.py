@@ -117,12 +117,7 @@ class _Windows:
     axis = 2
 
     def __init__(self, module: MaxPool) -> None:
-        self.size = module.size
-
-    def laid(self, z: Tensor) -> Tensor:
-        n = z.shape[1] // self.size
-        laid: Tensor = z[:, : n * self.size].unflatten(1, (n, self.size))
-        return laid
+        self.laid = module.laid
 
     def maxima(self, z: Tensor) -> tuple[Tensor, Tensor]:
         found = z.max(2, keepdim=True)

@@ -1,0 +1,64 @@
+"""What configs of models of labels have in common."""
+
+from typing import TYPE_CHECKING, Literal, Self
+
+from kmerengine.errors import InputError
+from modelkit.config import Config, Section, TrainingOptions
+from modelkit.data.options import ExampleOptions
+
+if TYPE_CHECKING:
+    from kmerengine.datasets.folder import Dataset
+
+__all__ = ["LabelConfig", "LabelNetwork", "LabelObjective"]
+
+
+class LabelNetwork(Section):
+    """What networks of labels know of their data.
+
+    Attributes
+    ----------
+    classes, length : int, optional
+        Labels, and bp of a sequence; from the data set if they are None.
+    """
+
+    classes: int | None = None
+    length: int | None = None
+
+
+class LabelObjective(Section):
+    """What is minimised and measured: binary cross entropy, each label by itself.
+
+    Attributes
+    ----------
+    auprc : "average-precision" or "trapezoid"
+        How the area under the precision-recall curve is taken.
+    """
+
+    auprc: Literal["average-precision", "trapezoid"] = "average-precision"
+
+
+class LabelConfig(Config):
+    """A config of labels."""
+
+    network: LabelNetwork
+    objective: LabelObjective = LabelObjective()
+    data: ExampleOptions = ExampleOptions()
+    training: TrainingOptions = TrainingOptions.model_validate({})
+
+    def for_dataset(self, dataset: "Dataset") -> Self:
+        """This config with classes and length of the network as the data set has them.
+
+        Raises
+        ------
+        InputError
+            The data set has no labels, or other sizes than the config says.
+        """
+        if not dataset.label_names:
+            raise InputError(f"{dataset.path}: has no labels, expected some; make it with --labels")
+        low, high = dataset.spans["sequence"]
+        sizes = {"classes": len(dataset.label_names), "length": high - low}
+        for name, size in sizes.items():
+            given = getattr(self.network, name)
+            if given not in (None, size):
+                raise InputError(f"network.{name}: found {given}, but {dataset.path} has {size}")
+        return self.changed({"network": sizes})
