@@ -117,6 +117,81 @@ def test_the_command_is_the_function(files, tmp_path):
         assert "expected each split once" in result.stderr
 
 
+KOO = {
+    **{"Arid3a": 592, "CEBPB": 602, "FOSL1": 344, "Gabpa": 345, "MAFK": 635, "MAX": 636},
+    **{"MEF2A": 349, "NFYB": 642, "SP1": 359, "SRF": 361, "STAT1": 661, "YY1": 369},
+}
+
+
+@pytest.fixture
+def whole(tmp_path):
+    """Files as the public ones, 1,000 bp and 919 labels: the twelve are rare, the others are not."""
+    folder = tmp_path / "whole"
+    folder.mkdir()
+    rng = np.random.default_rng(7)
+    rows = {}
+    for split, n in {"train": 30, "validation": 11, "test": 8}.items():
+        texts = ["".join(rng.choice(list("ACGTN"), 1000, p=[0.4, 0.3, 0.15, 0.1, 0.05]))
+                 for _ in range(n)]  # fmt: skip
+        labels = (rng.random((n, 919)) < 0.5).astype(np.uint8)
+        columns = list(KOO.values())
+        labels[:, columns] = rng.random((n, 12)) < 0.1
+        rows[split] = texts, labels
+        key = {"validation": "valid"}.get(split, split)
+        inputs = one_hot(texts, "AGCT")
+        if split == "train":
+            with h5py.File(folder / "train.mat", "w", userblock_size=512) as file:
+                file["trainxdata"] = inputs.transpose(2, 1, 0)
+                file["traindata"] = labels.T
+        else:
+            savemat(folder / f"{split}.mat", {f"{key}xdata": inputs, f"{key}data": labels})
+    return {split: folder / f"{split}.mat" for split in rows}, rows
+
+
+def test_koo_and_eddys_twelve_classes(whole, tmp_path):
+    files, rows = whole
+    given = " ".join(f"{split}={path}" for split, path in files.items())
+    result = CliRunner().invoke(main, f"deepsea {given} -o {tmp_path}/d --columns koo --width 1000")
+    assert result.exit_code == 0, result.output
+    made = Dataset.open(tmp_path / "d")
+    assert made.label_names == tuple(KOO)
+    expected, left_out = [], 0
+    for split, (texts, labels) in rows.items():
+        for number, (sequence, of_row) in enumerate(zip(texts, labels.tolist(), strict=True)):
+            chosen = [of_row[column] for column in KOO.values()]
+            if any(chosen):
+                expected.append((split, str(number), sequence, chosen))
+            else:
+                left_out += 1
+    assert 5 < left_out < 40
+    found = zip(
+        made.regions["split"].to_pylist(), made.regions["name"].to_pylist(),
+        map(text, made.sequence), made.labels.tolist(), strict=True,
+    )  # fmt: skip
+    assert list(found) == expected
+    assert made.provenance["skipped"] == {"no positive label": left_out}
+    assert f"skipped {left_out:>12,}  no positive label" in result.stderr
+    assert made.provenance["parameters"]["columns"] == "koo"
+    by_number = deepsea(files, output=tmp_path / "n", columns=list(KOO.values()), width=1000)
+    assert by_number.labels.tolist() == made.labels.tolist()
+    function = deepsea(files, output=tmp_path / "f", columns="koo", width=1000)
+    for name in ("dataset.json", "sequence.arrow", "regions.parquet"):
+        assert (function.path / name).read_bytes() == (tmp_path / "d" / name).read_bytes()
+
+
+def test_where_the_twelve_classes_are_not(files, whole, tmp_path):
+    with pytest.raises(InputError, match=r"train\.mat: has 5 labels, expected the 919"):
+        deepsea(files, output=tmp_path / "d", columns="koo", width=20)
+    with pytest.raises(InputError, match="found 'kool', expected koo, or a list"):
+        deepsea(whole[0], output=tmp_path / "d", columns="kool")
+    with pytest.raises(InputError, match="names: found with columns koo"):
+        deepsea(whole[0], output=tmp_path / "d", columns="koo", names=["a"])
+    (tmp_path / "names.txt").write_text("a\nb\nkoo\nc\nd\n")
+    command = f"deepsea test={files['test']} --columns koo --names {tmp_path}/names.txt --width 20"
+    assert CliRunner().invoke(main, f"{command} -o {tmp_path}/d").exit_code == 0
+    assert Dataset.open(tmp_path / "d").label_names == ("koo",)  # a label that is called so
+
+
 @pytest.mark.parametrize("order", ["ACGT", "AGCT", "ATCG", "TGCA"])
 def test_the_order_of_channels_is_named(tmp_path, order):
     path = write(tmp_path / "x.npz", "test", order)

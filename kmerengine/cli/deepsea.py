@@ -14,7 +14,8 @@ from kmerengine.cli._options import PATH, force, quiet
 @click.option(
     "--columns",
     metavar="A,B,...",
-    help="Labels to keep: 0-based columns, or names with --names.  [default: all]",
+    help="Labels to keep: 0-based columns, names with --names, or koo: Koo and Eddy's twelve, "
+    "named, whose sequences are of --width 1000.  [default: all]",
 )
 @click.option("--names", type=PATH, help="Text file with the name of every label, one in a line.")
 @click.option(
@@ -41,6 +42,7 @@ def command(
     """Make a training data set of DeepSEA's files, such as train=train.mat test=test.mat."""
     from kmerengine import deepsea
     from kmerengine.errors import InputError
+    from kmerengine.io.deepsea import COLUMN_SETS
     from kmerengine.io.text import text_blocks
 
     by_split = dict(each.partition("=")[::2] for each in files)
@@ -51,11 +53,13 @@ def command(
     listed = None
     if names is not None:
         listed = "".join(text for _, text in text_blocks(names, "a list of names")).splitlines()
-    wanted = None if columns is None else columns.split(",")
+    wanted: list[int | str] | str | None = columns
+    if columns is not None and (columns not in COLUMN_SETS or names is not None):
+        wanted = [int(each) if each.isdecimal() else each for each in columns.split(",")]
     made = deepsea(
         by_split,
         output=output,
-        columns=None if wanted is None else [int(c) if c.isdecimal() else c for c in wanted],
+        columns=wanted,
         names=listed,
         **options,
     )

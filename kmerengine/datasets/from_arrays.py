@@ -17,7 +17,7 @@ from kmerengine.datasets.write import Examples, Stored, write_examples
 from kmerengine.errors import InputError
 from kmerengine.io.arrays import ArrayWriter, write_array
 from kmerengine.io.atomic import atomic, check_writable
-from kmerengine.io.deepsea import ALPHABET, open_deepsea
+from kmerengine.io.deepsea import ALPHABET, COLUMN_SETS, N_LABELS, open_deepsea
 from kmerengine.io.one_hot import codes_of_one_hot
 from kmerengine.regions import Regions
 
@@ -28,7 +28,7 @@ def deepsea(
     files: Mapping[str, str | Path],
     *,
     output: str | Path,
-    columns: Sequence[int | str] | None = None,
+    columns: Sequence[int | str] | str | None = None,
     names: Sequence[str] | None = None,
     width: int = 200,
     alphabet: str = ALPHABET,
@@ -43,8 +43,10 @@ def deepsea(
         By split (train, validation, test): .mat of either format, or .npz.
     output : path
         The folder to write, see `kmerengine.datasets.folder`.
-    columns : sequence of int or str, optional
-        Labels to keep, in this order: 0-based columns, or their names; by default all.
+    columns : sequence of int or str, or "koo", optional
+        Labels to keep, in this order: 0-based columns, or their names; by default all. "koo" are
+        Koo and Eddy's twelve of the public files' 919, with their names; their sequences are of a
+        `width` of 1,000.
     names : sequence of str, optional
         Of all columns of the files.
     width : int
@@ -62,6 +64,8 @@ def deepsea(
         One line that names the file, what was found, what was expected and what to do.
     """
     output, paths = Path(output), _by_split(files)
+    if isinstance(columns, str):
+        _check_set(columns, names)
     check_writable(output, force=force, folder=NAMES)
     codes: list[Codes] = []
     labels: list[npt.NDArray[np.uint8]] = []
@@ -88,7 +92,8 @@ def deepsea(
     )  # fmt: skip
     check_splits(examples.split, None, list(paths))
     n_left_out = n_read - len(examples.regions)
-    parameters = {"columns": list(columns) if columns is not None else None, "width": width,
+    given = columns if columns is None or isinstance(columns, str) else list(columns)
+    parameters = {"columns": given, "width": width,
                   "alphabet": alphabet, "require_label": require_label}  # fmt: skip
     inputs = {split: schemas.digest(path) for split, path in paths.items()}
     document = schemas.provenance("deepsea", inputs, parameters)
@@ -194,10 +199,29 @@ def _by_split(files: Mapping[str, str | Path]) -> dict[str, Path]:
     return {name: Path(files[name]) for name in SPLITS if name in files}
 
 
+def _check_set(columns: str, names: Sequence[str] | None) -> None:
+    if columns not in COLUMN_SETS:
+        raise InputError(
+            f"columns: found {columns!r}, expected {' or '.join(COLUMN_SETS)}, or a list of columns"
+        )
+    if names is not None:
+        raise InputError(
+            f"names: found with columns {columns}, which have names of their own; leave them out"
+        )
+
+
 def _columns(
-    wanted: Sequence[int | str] | None, names: Sequence[str] | None, n: int, where: Path
+    wanted: Sequence[int | str] | str | None, names: Sequence[str] | None, n: int, where: Path
 ) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
     """Numbers and names of the columns to keep."""
+    if isinstance(wanted, str):
+        if n != N_LABELS:
+            raise InputError(
+                f"{where}: has {n} labels, expected the {N_LABELS} of the public files, which "
+                f"columns {wanted} are of; choose columns by number"
+            )
+        chosen = COLUMN_SETS[wanted]
+        return np.array(list(chosen.values()), np.int64), tuple(chosen)
     known = [str(i) for i in range(n)] if names is None else list(names)
     if len(known) != n or len(set(known)) != n:
         raise InputError(

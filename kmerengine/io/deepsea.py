@@ -18,9 +18,19 @@ import numpy.typing as npt
 from kmerengine.errors import InputError
 from kmerengine.io.one_hot import codes_of_one_hot
 
-__all__ = ["ALPHABET", "DeepSEA", "open_deepsea"]
+__all__ = ["ALPHABET", "COLUMN_SETS", "N_LABELS", "DeepSEA", "open_deepsea"]
 
 ALPHABET = "AGCT"
+N_LABELS = 919  # of the public files
+
+# 0-based columns of the public files, by the name that they have here
+COLUMN_SETS = {
+    # Koo and Eddy's twelve factors in their order, as their notebook picks them
+    "koo": {
+        "Arid3a": 592, "CEBPB": 602, "FOSL1": 344, "Gabpa": 345, "MAFK": 635, "MAX": 636,
+        "MEF2A": 349, "NFYB": 642, "SP1": 359, "SRF": 361, "STAT1": 661, "YY1": 369,
+    },
+}  # fmt: skip
 HDF5 = b"\x89HDF\r\n\x1a\n"
 BLOCK_ROWS = 4096
 INPUTS, LABELS = ("xdata", "x"), ("data", "y")
