@@ -187,8 +187,9 @@ def test_where_the_twelve_classes_are_not(files, whole, tmp_path):
     with pytest.raises(InputError, match="names: found with columns koo"):
         deepsea(whole[0], output=tmp_path / "d", columns="koo", names=["a"])
     (tmp_path / "names.txt").write_text("a\nb\nkoo\nc\nd\n")
-    command = f"deepsea train={files['train']} --columns koo --names {tmp_path}/names.txt --width 20"
-    result = CliRunner().invoke(main, f"{command} -o {tmp_path}/d")
+    options = f"--columns koo --names {tmp_path}/names.txt --width 20"
+    command = f"deepsea train={files['train']} -o {tmp_path}/d {options}"
+    result = CliRunner().invoke(main, command)
     assert result.exit_code == 0, result.output
     assert Dataset.open(tmp_path / "d").label_names == ("koo",)  # a label that is called so
 
