@@ -175,6 +175,7 @@ def test_letters_in_either_case_and_those_of_several_bases(tmp_path):
         ({"sequence": ["", "", ""]}, "row 0: found an empty sequence"),
         ({"labels": [[0, 1], [1], [0, 0]]}, "row 1: found 1 labels, expected 2"),
         ({"labels": [[0, 1], [1, 1], [0, 0, 0]]}, "row 2: found 3 labels, expected 2"),
+        ({"labels": [[0, 1], [1], [0, 0, 0]]}, "row 1: found 1 labels, expected 2"),  # 6 in all
         ({"labels": [[0], [1], [0]]}, "row 0: found 1 labels, expected 2"),
         ({"labels": [[0, 1], [1, 2], [0, 0]]}, "row 1: found 2 as label 1, expected 0 or 1"),
         ({"labels": [[0, 1], [1, 1], [255, 0]]}, "row 2: found 255 as label 0, expected 0 or 1"),

@@ -11,6 +11,7 @@ import pytest
 
 from kmerengine import simulate_koo
 from kmerengine.errors import InputError
+from kmerengine.simulators.koo import FACTORS
 
 TFS = {
     **{"Arid3a": ("MA0151.1", 6), "CEBPB": ("MA0466.2", 10), "FOSL1": ("MA0477.1", 11)},
@@ -110,8 +111,11 @@ def test_motifs_per_sequence_and_positive_labels(request, preset, mean, positive
         assert within((numbers == n).mean(), p, p * (1 - p), 25_000)
     assert within(numbers.mean(), mean, numbers.var(), 25_000)
     _, labels = sequences(made)
+    absent = sum(p * (11 / 12) ** n for n, p in enumerate(chance, 1))
+    assert 1 - absent == pytest.approx(positive, abs=5e-5)
     for share in labels.mean(axis=0):
         assert within(share, positive, positive * (1 - positive), 25_000)
+    assert labels.mean() == pytest.approx(positive, abs=0.003)
 
 
 @pytest.mark.parametrize("preset", ["paper", "code"])
@@ -211,6 +215,18 @@ def test_number_buffer_and_size_can_be_chosen(tmp_path, meme):
     assert np.load(made.models).shape == (23, 4, 120)
 
 
+def test_a_preset_is_its_number_and_its_buffer(tmp_path, meme):
+    few = {"motifs": meme, "n_sequences": 60, "seed": 5}
+    code = simulate_koo(tmp_path / "a", preset="code", **few)
+    paper = simulate_koo(tmp_path / "b", preset="paper", **few)
+    turned = simulate_koo(tmp_path / "c", preset="code", number=(0.2,) * 5, buffer=1, **few)
+    back = simulate_koo(tmp_path / "d", preset="paper", number=CODE, buffer=0, **few)
+    for one, other in ((paper, turned), (code, back)):
+        assert one.fasta.read_bytes() == other.fasta.read_bytes()
+        assert one.models.read_bytes() == other.models.read_bytes()
+    assert code.fasta.read_bytes() != paper.fasta.read_bytes()
+
+
 def test_motifs_that_just_fit(tmp_path, meme):
     """2 x 16 bp and 3 gaps of at least 4."""
     size = {"motifs": meme, "n_sequences": 200, "number": (0, 1), "buffer": 4}
@@ -256,6 +272,15 @@ def test_a_missing_motif(tmp_path, matrices):
     path = write_meme(tmp_path / "m.meme", fewer)
     with pytest.raises(InputError, match=r"m\.meme: no motif MA0083\.3"):
         simulate_koo(tmp_path / "a", motifs=path)
+
+
+@pytest.mark.data
+def test_the_identifiers_are_those_of_the_factors(data):
+    text = (data / "motifs" / "JASPAR_CORE_2016_vertebrates.meme").read_text()
+    lines = [line.split()[1:] for line in text.split("\n") if line.startswith("MOTIF ")]
+    names = {identifier: name for identifier, name, *_ in lines}
+    assert {names[identifier]: identifier for identifier, _ in TFS.values()} == FACTORS
+    assert {name: identifier for name, (identifier, _) in TFS.items()} == FACTORS
 
 
 @pytest.mark.data
