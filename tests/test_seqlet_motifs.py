@@ -20,7 +20,6 @@ from modelkit.interpretation.motifs.clusters import average, cluster_seqlets, li
 from modelkit.interpretation.motifs.enrichment import count_units, fisher_greater
 from modelkit.interpretation.motifs.motif_set import Motifs
 from modelkit.interpretation.motifs.motifs import motifs
-from modelkit.interpretation.motifs.naming import MotifMatches, q_values, tomtom
 from modelkit.interpretation.motifs.seqlets import seqlets
 from modelkit.interpretation.motifs.similarity import STEP, aligned_p, score_tables, similarities
 from native_kernels.aligned_correlation import aligned_correlation_reference
@@ -498,64 +497,7 @@ def test_folders_that_are_none(two, tmp_path):
         Motifs.open(made.path)
 
 
-# --------------------------------------------------------------------------------------- naming
-
-
-def test_q_values_by_hand_and_by_definition():
-    assert q_values(np.array([0.01, 0.04, 0.03, 0.5])).tolist() == pytest.approx(
-        [0.04, 4 * 0.04 / 3, 4 * 0.04 / 3, 0.5]
-    )
-    p = np.random.default_rng(0).random((3, 20)) ** 3
-    p[0, 4] = p[0, 9]
-    for row, q in zip(p, q_values(p), strict=True):
-        ranked = np.sort(row)
-        for value, found in zip(row, q, strict=True):
-            rates = [20 * x / np.sum(row <= x) for x in ranked if x >= value]
-            assert found == pytest.approx(min([*rates, 1.0]))
-
-
-def test_tomtom_finds_a_motif_again_on_both_strands(two, tmp_path):
-    folder, _ = two
-    database = read_motifs(folder / "db.meme")
-    turned = [each.reverse_complement() for each in database[:4]]
-    found = tomtom(turned, folder / "db.meme", tmp_path / "t.parquet")
-    assert {name: (row["target"], row["strand"]) for name, row in found.best().items()} == {
-        f"db{i}": (f"db{i}", "-") for i in range(4)
-    }
-    again = MotifMatches.open(tmp_path / "t.parquet")
-    assert again.table.to_pylist() == found.table.to_pylist()
-    rows = found.table.to_pylist()
-    assert all(row["q"] <= 0.05 and row["p"] <= row["q"] for row in rows)
-    assert found.notes == []
-    everything = tomtom(database[:2], database, q=1)
-    assert len(everything) == 2 * 64
-    for name in ("db0", "db1"):
-        p = [r["p"] for r in everything.table.to_pylist() if r["query"] == name]
-        q = [r["q"] for r in everything.table.to_pylist() if r["query"] == name]
-        assert p == sorted(p)
-        assert q == pytest.approx(q_values(np.array(p)).tolist())
-    few = tomtom(database[:2], database[:10], q=1)
-    assert few.notes == ["the database holds 10 motifs: below 50 p-values depend much on which"]
-
-
-@pytest.mark.data
-def test_jaspar_s_motifs_are_named_after_themselves(data, tmp_path):
-    database = read_motifs(data / "motifs/JASPAR2024_CORE_vertebrates_non-redundant.meme")
-    some = [each for each in database[::25] if each.total_information > 8]
-    turned = [each.reverse_complement() for each in some]
-    found = tomtom(turned, database)
-    best = found.best()
-    assert [best[each.name]["target"] for each in some] == [each.name for each in some]
-
-
-def test_what_tomtom_refuses(two, tmp_path):
-    folder, _ = two
-    with pytest.raises(InputError, match="q: found 0"):
-        tomtom(folder / "db.meme", folder / "db.meme", q=0)
-    with pytest.raises(InputError, match=r"expected one of \.parquet \.tsv"):
-        tomtom(folder / "db.meme", folder / "db.meme", tmp_path / "t.txt")
-    with pytest.raises(InputError, match="query: found no motifs"):
-        tomtom([], folder / "db.meme")
+# ------------------------------------------------------------------------- commands and real data
 
 
 def test_the_commands(two, tmp_path):

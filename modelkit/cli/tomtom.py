@@ -13,7 +13,18 @@ from kmerengine.cli._options import PATH, force, quiet
 @click.argument("query", type=PATH)
 @click.argument("database", type=PATH)
 @click.option("-o", "--output", type=PATH, help=".parquet or .tsv  [default: the best, on stdout]")
-@click.option("--q", type=float, default=0.05, show_default=True, help="Largest q-value.")
+@click.option(
+    "--q",
+    type=float,
+    metavar="Q",
+    help="Largest q-value (with two dashes: -q is --quiet)  [default: 0.05, any with --e]",
+)
+@click.option(
+    "--e",
+    type=float,
+    metavar="E",
+    help="Largest E-value: p-value times the motifs of DATABASE. With --q too, both must hold.",
+)
 @click.option("--threads", type=int, metavar="N", help="[default: all processors]")
 @force
 @quiet
@@ -28,7 +39,9 @@ def command(
     best = found.best()
     if output is None:
         for name, row in best.items():
-            click.echo(f"{name}\t{row['target']}\t{row['target_alt_name']}\t{row['q']:.3g}")
+            click.echo(
+                f"{name}\t{row['target']}\t{row['target_alt_name']}\t{row['q']:.3g}\t{row['e']:.3g}"
+            )
     if not quiet:
         for note in found.notes:
             click.echo(f"note: {note}", err=True)

@@ -81,9 +81,11 @@ def matches_schema() -> pa.Schema:
             _column("target", pa.string()),
             _column("target_alt_name", pa.string()),  # "" where there is none
             _column("p", pa.float64()),  # of the best alignment, for the number of alignments
+            _column("e", pa.float64()),  # p times the targets: as good ones expected by chance
             _column("q", pa.float64()),  # Benjamini-Hochberg, over the targets of one query
             _column("score", pa.float64()),
-            _column("offset", pa.int32()),  # positions of the query before the target starts
+            # the target's position that lies on the query's first; below 0 the query starts first
+            _column("offset", pa.int32()),
             _column("overlap", pa.int32()),  # positions
             _column("strand", pa.dictionary(pa.int8(), pa.string())),  # + -: of the target
         ]

@@ -1,0 +1,1 @@
+"""What the filters of a network's first layer look for, and which known motifs they are."""
