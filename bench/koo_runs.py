@@ -1,4 +1,4 @@
-"""Data and networks for `bench.koo_table1`: the twelve networks of Koo and Eddy's Table 1.
+"""Data and networks for `bench.koo_table1`: the twelve networks of Koo and Eddy.
 
     python -m bench.koo_runs [--only cnn-2,cnn-25] [--seeds 1] [--jobs 2]
 
@@ -6,6 +6,7 @@ The sequences are those of `kmerengine simulate koo`, preset code, seed 33: 17,5
 validate, 5,000 test. Every network has the preset "paper": 100 epochs of Adam at 3e-4, none left
 out, and the weights of the lowest validation loss. A seed is that of weights, order and dropout.
 Runs that are done are kept, and one that was killed goes on, so it can be stopped and started anew.
+In vivo the same networks learn from DeepSEA's files.
 
 JASPAR's motifs are those of $KMERENGINE_DATA (by default ../shared/data), which are not in this
 repository.
@@ -13,7 +14,7 @@ repository.
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
@@ -24,15 +25,28 @@ from bench.data import WORK
 from bench.harness import say
 from bench.machine import ROOT
 
-__all__ = ["DATA", "MODELS", "MOTIFS", "NETWORKS", "SEQUENCES", "Trial", "prepare", "trained"]
+__all__ = [
+    "IN_VIVO",
+    "MODELS",
+    "MOTIFS",
+    "NETWORKS",
+    "SIMULATED",
+    "Trial",
+    "data_of",
+    "prepare",
+    "prepare_in_vivo",
+    "train_all",
+]
 
 MOTIFS = (
     Path(os.environ.get("KMERENGINE_DATA", ROOT.parent / "shared" / "data"))
     / "motifs"
     / "JASPAR_CORE_2016_vertebrates.meme"
 )
-FOLDER = WORK / "koo"
-SEQUENCES, DATA, MODELS = FOLDER / "sequences", FOLDER / "data", FOLDER / "sequences" / "models.npy"
+SIMULATED, IN_VIVO = "koo", "koo-in-vivo"  # folders of `WORK`
+SEQUENCES = WORK / SIMULATED / "sequences"
+MODELS = SEQUENCES / "models.npy"  # base probabilities of the test sequences
+DEEPSEA = {"train": "train.mat", "validation": "valid.mat", "test": "test.mat"}
 SEED = 33  # the authors'
 NETWORKS = (
     "cnn-2", "cnn-25", "cnn-4", "cnn-50", "cnn9-4", "cnn9-25", "cnn3-2", "cnn3-50", "cnn19-1-2",
@@ -45,22 +59,44 @@ class Trial(NamedTuple):
 
     network: str
     seed: int
+    of: str = SIMULATED
 
     @property
     def path(self) -> Path:
         """Its run."""
-        return FOLDER / "runs" / f"{self.network}-{self.seed}"
+        return WORK / self.of / "runs" / f"{self.network}-{self.seed}"
+
+
+def data_of(kind: str) -> Path:
+    """The data set of `SIMULATED` or `IN_VIVO`."""
+    return WORK / kind / "data"
 
 
 def prepare() -> None:
     """Make sequences and data set, unless they are there."""
     if not MOTIFS.exists():
         raise SystemExit(f"{MOTIFS}: not there; set KMERENGINE_DATA to the folder of test data")
-    FOLDER.mkdir(parents=True, exist_ok=True)
+    SEQUENCES.parent.mkdir(parents=True, exist_ok=True)
     if not (SEQUENCES / "sequences.parquet").exists():
         kmerengine.simulate_koo(SEQUENCES, motifs=MOTIFS, preset="code", seed=SEED)
-    if not (DATA / "dataset.json").exists():
-        kmerengine.dataset_from_sequences(SEQUENCES / "sequences.parquet", output=DATA)
+    if not (data_of(SIMULATED) / "dataset.json").exists():
+        path = SEQUENCES / "sequences.parquet"
+        kmerengine.dataset_from_sequences(path, output=data_of(SIMULATED))
+
+
+def prepare_in_vivo(folder: Path) -> None:
+    """Make the data set of DeepSEA's files, unless it is there."""
+    missing = [name for name in DEEPSEA.values() if not (folder / name).exists()]
+    if missing:
+        raise SystemExit(
+            f"{folder / missing[0]}: not there; Table 2 needs the files of DeepSEA's training "
+            "bundle, deepsea_train_bundle.v0.9.tar.gz: train.mat, valid.mat and test.mat"
+        )
+    data = data_of(IN_VIVO)
+    if not (data / "dataset.json").exists():
+        data.parent.mkdir(parents=True, exist_ok=True)
+        files = {split: folder / name for split, name in DEEPSEA.items()}
+        kmerengine.deepsea(files, output=data, columns="koo", width=1000)
 
 
 def trained(trial: Trial, threads: int) -> Trial:
@@ -74,12 +110,15 @@ def trained(trial: Trial, threads: int) -> Trial:
     if resume and modelkit.Run.open(trial.path).about.get("status") == "finished":
         return trial
     trial.path.parent.mkdir(parents=True, exist_ok=True)
-    modelkit.train(config, DATA, trial.path, device="cpu", threads=threads, resume=resume)
+    data = data_of(trial.of)
+    modelkit.train(config, data, trial.path, device="cpu", threads=threads, resume=resume)
     return trial
 
 
-def train_all(trials: Sequence[Trial], *, jobs: int) -> None:
-    """Train `jobs` networks at a time, each on one core; alone, on all."""
+def train_all(
+    trials: Sequence[Trial], *, jobs: int, then: Callable[[Trial], None] | None = None
+) -> None:
+    """Train `jobs` networks at a time, each on one core; alone, on all. Of each, call `then`."""
     threads = 1 if jobs > 1 else len(os.sched_getaffinity(0))
     for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):  # of the processes to come
         os.environ[name] = str(threads)
@@ -87,7 +126,9 @@ def train_all(trials: Sequence[Trial], *, jobs: int) -> None:
         waiting = [pool.submit(trained, trial, threads) for trial in trials]
         for n_done, each in enumerate(as_completed(waiting), 1):
             trial = each.result()
-            say(f"{n_done}/{len(trials)} {trial.network}, seed {trial.seed}")
+            say(f"{n_done}/{len(trials)} {trial.network}, seed {trial.seed}: trained")
+            if then is not None:
+                then(trial)
 
 
 def main() -> None:

@@ -27,31 +27,32 @@ from native_kernels.dilated_conv.block import Block
 __all__ = ["ARCHITECTURES", "KooCNN", "KooNetwork"]
 
 
-def _two(width: int, second: int, *pools: int, **more: Any) -> Mapping[str, Any]:
-    options = {"filters": (30, 128), "widths": (width, second), "pools": pools, **more}
+def _of(
+    widths: tuple[int, ...], *pools: int, strides: tuple[int, ...] | None = None
+) -> Mapping[str, Any]:
+    filters = (30, 128, 128)[: len(widths)]
+    options = {"filters": filters, "widths": widths, "pools": pools, "strides": strides}
     return MappingProxyType(options)
 
 
 # Table 1, with the parameters at 200 bp and 12 classes that go with its dense layers
 ARCHITECTURES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        "cnn-2": _two(19, 5, 2, 50),
-        "cnn-4": _two(19, 5, 4, 25),
-        "cnn-10": _two(19, 5, 10, 10),
-        "cnn-25": _two(19, 5, 25, 4),
-        "cnn-50": _two(19, 5, 50, 2),
-        "cnn-100": _two(19, 5, 100, 1),
-        "cnn9-4": _two(9, 5, 4, 25),
-        "cnn9-25": _two(9, 5, 25, 4),
-        "cnn3-2": _two(3, 5, 2, 50),
-        "cnn3-50": _two(3, 5, 50, 2),
-        "cnn-50-2": _two(19, 5, 50, 50, strides=(2, 50)),
-        "cnn19-1-2": _two(19, 1, 2, 50),
+        "cnn-2": _of((19, 5), 2, 50),
+        "cnn-4": _of((19, 5), 4, 25),
+        "cnn-10": _of((19, 5), 10, 10),
+        "cnn-25": _of((19, 5), 25, 4),
+        "cnn-50": _of((19, 5), 50, 2),
+        "cnn-100": _of((19, 5), 100, 1),
+        "cnn9-4": _of((9, 5), 4, 25),
+        "cnn9-25": _of((9, 5), 25, 4),
+        "cnn3-2": _of((3, 5), 2, 50),
+        "cnn3-50": _of((3, 5), 50, 2),
+        "cnn-50-2": _of((19, 5), 50, 50, strides=(2, 50)),
+        "cnn19-1-2": _of((19, 1), 2, 50),
         # of the released code alone, which is of a later version of the paper
-        "cnn-1": _two(19, 5, 1, 100),
-        "cnn-1-3": MappingProxyType(
-            {"filters": (30, 128, 128), "widths": (19, 5, 5), "pools": (1, 10, 10)}
-        ),
+        "cnn-1": _of((19, 5), 1, 100),
+        "cnn-1-3": _of((19, 5, 5), 1, 10, 10),
     }
 )
 
@@ -174,8 +175,9 @@ class KooCNN(nn.Module):
             else:
                 most = math.sqrt(6 / (inputs + outputs))
                 weight.uniform_(-most, most)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
+            bias = getattr(module, "bias", None)
+            if bias is not None:
+                bias.zero_()
 
 
 def _layer(channels_in: int, channels: int, width: int = 1, *, norm: bool = True) -> Block:
