@@ -119,10 +119,13 @@ def test_options_of_regions_are_refused_by_name(made, tmp_path, options, named):
 
 def test_regions_need_a_genome(tmp_path):
     (tmp_path / "a.bed").write_text("a\t0\t9\n")
-    for name in ("a.bed", "none.bed"):
+    for name, message in (
+        ("a.bed", "genome: found none, expected --genome"),
+        ("none.parquet", "none.parquet: does not exist"),
+    ):
         result = CliRunner().invoke(main, f"dataset {tmp_path / name} -o {tmp_path}/d")
         assert result.exit_code == 1
-        assert "genome: found none, expected --genome" in result.stderr
+        assert message in result.stderr
 
 
 def table(**columns):

@@ -116,6 +116,8 @@ def command(
     if holds_sequences(regions):
         _refuse_others(ctx, regions)
         made = dataset_from_sequences(regions, output=output, force=options["force"])
+    elif not regions.exists():
+        raise InputError(f"{regions}: does not exist; expected regions, or sequences in Parquet")
     elif options["genome"] is None:
         raise InputError(
             f"genome: found none, expected --genome for the regions of {regions}; only sequences "
