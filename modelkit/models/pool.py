@@ -38,6 +38,8 @@ class MaxPool(nn.Module):
             return self.laid(x_BPC).amax(2)
         x_BPC = self._padded(x_BPC)
         n = self.windows(x_BPC.shape[1])
+        if n == 0:
+            return x_BPC[:, :0]
         y = x_BPC[:, : (n - 1) * self.stride + self.size]
         step = self.stride if self.size % self.stride == 0 else 1
         if step > 1:
