@@ -118,9 +118,10 @@ def test_no_second_layer_can_after_pools_of_20():
     [(45, 2, "CACATGTG"), (46, 2, "CACATGTG"), (47, 1, "CACGTG")],
 )
 def test_at_one_of_three_phases_a_pattern_looks_like_another(start, apart, looks_like):
-    """Parts 5 bp apart are 2 cells of 3 apart, but 1 where CAC is in the last place of its cell.
+    """Parts 5 bp apart are 2 cells of 3 apart, but 1 where CAC's centre begins its cell.
 
-    Of the starts 45, 46 and 47 it is the last: CACNNGTG answers to the filter of CACGTG there.
+    Of the starts 45, 46 and 47 it is at 47: CACNNGTG answers to the filter of CACGTG there, and not
+    to its own.
     """
     sequence = toy(places=(7, 27, start))
     here = pooled(sequence, 3)
@@ -129,3 +130,4 @@ def test_at_one_of_three_phases_a_pattern_looks_like_another(start, apart, looks
     answers = second_layer(sequence, 3)
     assert [len(each) for each in answers] == ([1, 1, 1] if apart == 2 else [2, 1, 0])
     assert answers[PATTERNS.index(looks_like)][-1] == cac[-1]
+    assert ((start + 1) % 3 == 0) == (apart == 1)
