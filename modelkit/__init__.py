@@ -4,6 +4,7 @@ from kmerengine._lazy import lazily
 
 _MODULES = {
     "Attributions": "modelkit.interpretation.attribution.attributions",
+    "FilterMotifs": "modelkit.interpretation.filters.filter_set",
     "Loader": "modelkit.data",
     "MODELS": "modelkit.registry",
     "Motifs": "modelkit.interpretation.motifs.motif_set",
@@ -14,6 +15,8 @@ _MODULES = {
     "add_bias": "modelkit.inference.bias",
     "attribute": "modelkit.interpretation.attribution.attribute",
     "evaluate": "modelkit.inference.evaluate",
+    "evaluate_trials": "modelkit.inference.trials",
+    "filters": "modelkit.interpretation.filters.filters",
     "footprint": "modelkit.interpretation.insertions.footprint",
     "import_weights": "modelkit.weights.import_weights",
     "marginalize": "modelkit.interpretation.insertions.marginalize",

@@ -60,6 +60,8 @@ def test_a_command_is_a_public_function_with_the_same_parameters_and_defaults(na
     if name == "train":  # the command takes a config file, or none beside --model
         assert ours.pop("config") is inspect.Parameter.empty
         assert theirs.pop("config") is None
+    if name == "evaluate":  # of several runs the command is evaluate_trials
+        assert ours.pop("run") is theirs.pop("runs") is inspect.Parameter.empty
     assert theirs == ours
     assert leaf(name).help
     assert all(p.help for p in leaf(name).params if isinstance(p, click.Option))

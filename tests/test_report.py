@@ -24,7 +24,8 @@ from kmerengine.motifs.motif import Motif
 from modelkit import report
 from modelkit.cli import main
 from modelkit.config_files import read_config
-from modelkit.inference.evaluate import Evaluation, evaluate
+from modelkit.inference.evaluate import evaluate
+from modelkit.inference.evaluation import Evaluation
 from modelkit.inference.predict import predict
 from modelkit.interpretation.attribution.attributions import Attributions, write_attributions
 from modelkit.interpretation.insertions.footprint import footprint

@@ -9,7 +9,7 @@ from kmerengine.cli._options import PATH, force, quiet
 
 
 @click.command("evaluate")
-@click.argument("run", type=PATH)
+@click.argument("runs", type=PATH, nargs=-1, required=True, metavar="RUN...")
 @click.option("--data", "dataset", type=PATH, required=True, help="From kmerengine dataset.")
 @click.option("-o", "--output", type=PATH, help="A folder for the measures of each example.")
 @click.option(
@@ -37,29 +37,34 @@ from kmerengine.cli._options import PATH, force, quiet
 @click.option("--json", "as_lines", is_flag=True, help="Print metrics as one line of JSON.")
 @force
 @quiet
-def command(run: Path, *, quiet: bool, as_lines: bool, **options: Any) -> None:
-    """Measure the model of RUN on examples that it has not seen, and print its metrics."""
+def command(runs: tuple[Path, ...], *, quiet: bool, as_lines: bool, **options: Any) -> None:
+    """Measure the model of RUN on examples that it has not seen, and print its metrics.
+
+    Several RUNs are trials of one model: of each the metrics, and how they spread.
+    """
     from kmerengine.cli._progress import work_bar
     from modelkit.devices import chosen_device, described
     from modelkit.inference.evaluate import evaluate
+    from modelkit.inference.trials import evaluate_trials
     from modelkit.training.checkpoint import as_json
 
     if not quiet:
         click.echo(described(chosen_device(options["device"])), err=True)
     with work_bar("measuring", "region", 1, show=not quiet) as progress:
-        found = evaluate(run, progress=progress, **options)
+        if len(runs) > 1:
+            trials = evaluate_trials(runs, progress=progress, **options)
+            first, notes = trials.each[0], [n for each in trials.each for n in each.notes]
+            lines, summary = trials.lines, trials.summary
+        else:
+            first = evaluate(runs[0], progress=progress, **options)
+            notes, lines, summary = list(first.notes), first.lines, first.summary
     if as_lines:
-        intervals = {
-            name: {measure: each._asdict() for measure, each in measures.items()}
-            for name, measures in found.intervals.items()
-        }
-        summary = {"examples": found.n, "metrics": found.metrics, "intervals": intervals}
-        click.echo(as_json(summary | {"notes": list(found.notes)}))
+        click.echo(as_json(summary()))
         return
-    for note in found.notes:
+    for note in dict.fromkeys(notes):
         click.echo(f"note: {note}", err=True)
-    click.echo(f"{found.n:,} examples")
-    for reason, n in found.skipped.items():
+    click.echo(f"{first.n:,} examples")
+    for reason, n in first.skipped.items():
         click.echo(f"  left out {n:,}: {reason}")
-    for line in found.lines():
+    for line in lines():
         click.echo(line)

@@ -2,87 +2,28 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import torch
 
-from kmerengine import schemas
 from kmerengine.datasets.folder import Dataset
 from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic, check_writable
-from kmerengine.io.tables import table_writer
 from modelkit.data.loader import Batch
 from modelkit.devices import chosen_device
 from modelkit.inference.baselines import baselines, replicate
+from modelkit.inference.evaluation import CEILING, MODEL, NAMES, Evaluation, write_evaluation
 from modelkit.inference.known import Known
-from modelkit.metrics import Interval, bootstrap
+from modelkit.metrics import bootstrap
 from modelkit.models.bpaitac import ProfileOutput
 from modelkit.registry import MODELS
 from modelkit.tasks.observe import as_arrays, joined
 from modelkit.tasks.profile import ProfileTask
 from modelkit.tasks.task import Observed, Task
-from modelkit.training.checkpoint import as_json
 from modelkit.training.run import Run
 
-__all__ = ["Evaluation", "evaluate"]
-
-MODEL, CEILING = "model", "replicate"
-EXAMPLES, SUMMARY = "examples.parquet", "metrics.json"
-NAMES = (EXAMPLES, SUMMARY)
-
-
-class Evaluation(NamedTuple):
-    """Metrics of a model and of what it is compared with.
-
-    Attributes
-    ----------
-    n : int
-        Examples.
-    skipped : dict of str to int
-        Examples of the data set that are left out, by reason.
-    metrics : dict of dict of float
-        By predictor ("model", baselines, "replicate") and metric, as its task has them.
-    intervals : dict of dict of Interval
-        Means over examples with their 95 % bootstrap intervals, by predictor and measure.
-    by_quartile : dict of dict of float
-        Of the model: correlation across tasks in each quartile of the coefficient of variation.
-    examples : dict of dict of array
-        Measures of each example, by predictor; `row` is the row of the data set.
-    notes : tuple of str
-        What a reader of the numbers should know.
-    """
-
-    n: int
-    skipped: dict[str, int]
-    metrics: dict[str, dict[str, float]]
-    intervals: dict[str, dict[str, Interval]]
-    by_quartile: dict[str, dict[str, float]]
-    examples: dict[str, Observed]
-    notes: tuple[str, ...] = ()
-
-    def lines(self) -> list[str]:
-        """The metrics as a table for people; below it means over examples with their intervals."""
-        found = [f"{'':28}" + "".join(f"{name:>28}" for name in self.metrics)]
-        for name in self.metrics[MODEL]:
-            values = [metrics.get(name, np.nan) for metrics in self.metrics.values()]
-            found.append(f"{name:<28}" + "".join(_cell(f"{v:.4f}", v) for v in values))
-        found.append("means over examples [95 %]")
-        for name in self.intervals[MODEL]:
-            cells = []
-            for intervals in self.intervals.values():
-                value, low, high = intervals.get(name, (np.nan, np.nan, np.nan))
-                cells.append(_cell(f"{value:.4f} [{low:.4f}, {high:.4f}]", value))
-            found.append(f"{name:<28}" + "".join(cells))
-        for measure, each in self.by_quartile.items():
-            parts = [f"{value:.4f}" for value in each.values()]
-            found.append(f"{measure} by quartile of variation: {', '.join(parts)}")
-        return found
-
-
-def _cell(text: str, value: float) -> str:
-    return f"{text if value == value else '-':>28}"
+__all__ = ["evaluate"]
 
 
 def evaluate(
@@ -107,7 +48,8 @@ def evaluate(
     dataset : Dataset or path
         Of the same shift, window and tasks as the run's.
     output : path, optional
-        A folder: examples.parquet has the measures of each example, metrics.json all numbers.
+        A folder: examples.parquet has the measures of each example, by_name.parquet those of each
+        class or cell type, metrics.json all others.
     split : str
         "train", "validation" or "test" as the run had it, or "all".
     compare : bool
@@ -161,7 +103,8 @@ def evaluate(
     note = run.other_bias(data)
     found = _evaluation(task, whole, len(rows), resamples, () if note is None else (note,))
     if output is not None:
-        _write(Path(output), run, data, found, split, force=force)
+        with atomic(Path(output), force=force, folder=NAMES) as folder:
+            write_evaluation(folder, run, data, found, split)
     return found
 
 
@@ -229,10 +172,11 @@ def _ceiling(
 def _evaluation(
     task: Task, observed: dict[str, Observed], n: int, resamples: int, notes: tuple[str, ...]
 ) -> Evaluation:
-    metrics, intervals, examples = {}, {}, {}
+    metrics, intervals, examples, by_name = {}, {}, {}, {}
     quartiles: dict[str, dict[str, float]] = {}
     for name, found in observed.items():
         metrics[name] = task.metrics(found)
+        by_name[name] = task.by_name(found)
         measures = task.by_example(found)
         quartile = measures.pop("cv_quartile", None)
         examples[name] = {"row": found["row"], **measures}
@@ -247,39 +191,6 @@ def _evaluation(
                     for q in range(4)
                     if (quartile == q).any()
                 }
-    return Evaluation(n, task.skipped, metrics, intervals, quartiles, examples, notes)
-
-
-def _write(
-    output: Path, run: Run, data: Dataset, found: Evaluation, split: str, *, force: bool
-) -> None:
-    """The folder of an evaluation."""
-    regions = data.regions.take(pa.array(found.examples[MODEL]["row"])).combine_chunks()
-    columns = {name: regions[name] for name in ("chrom", "start", "end", "name")}
-    for predictor, measures in found.examples.items():
-        prefix = "" if predictor == MODEL else predictor.replace(" ", "_") + "."
-        columns |= {
-            prefix + name: pa.array(values.astype(np.float64), from_pandas=True)
-            for name, values in measures.items()
-            if name != "row"
-        }
-    table = pa.table(columns)
-    document = schemas.provenance("evaluate", {"dataset": data.path.name, "run": run.path.name}, {})
-    document |= {"format": schemas.EVALUATION, "split": split, "config": run.config.model_dump()}
-    intervals = {
-        name: {measure: each._asdict() for measure, each in measures.items()}
-        for name, measures in found.intervals.items()
-    }
-    summary = {
-        "examples": found.n,
-        "metrics": found.metrics,
-        "intervals": intervals,
-        "by_quartile": found.by_quartile,
-        "notes": list(found.notes),
-    }
-    with atomic(output, force=force, folder=NAMES) as folder:
-        schema = schemas.with_metadata(table.schema, document)
-        with table_writer(folder / EXAMPLES, schema, ".parquet") as writer:
-            for part in table.cast(schema).to_batches():
-                writer.write(part)
-        (folder / SUMMARY).write_text(as_json({**document, **summary}) + "\n")
+    return Evaluation(
+        n, task.skipped, metrics, intervals, quartiles, examples, task.names, by_name, notes
+    )

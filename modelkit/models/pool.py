@@ -1,3 +1,4 @@
+# mypy: allow-untyped-calls
 """Max pooling of (regions, positions, channels)."""
 
 import torch
@@ -56,7 +57,8 @@ class MaxPool(nn.Module):
         x_BPC = self._padded(x_BPC)
         if self.stride == self.size:
             n = self.windows(x_BPC.shape[1])
-            return x_BPC[:, : n * self.size].unflatten(1, (n, self.size))
+            laid: Tensor = x_BPC[:, : n * self.size].unflatten(1, (n, self.size))
+            return laid
         return x_BPC.unfold(1, self.size, self.stride).mT
 
     def windows(self, length: int) -> int:

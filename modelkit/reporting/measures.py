@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from kmerengine import schemas
 from kmerengine.errors import InputError
 from kmerengine.io.tables import TableReader
-from modelkit.inference.evaluate import CEILING, EXAMPLES, MODEL, SUMMARY
+from modelkit.inference.evaluation import CEILING, EXAMPLES, MODEL, SUMMARY
 from modelkit.reporting.page import Block, Cell, Section, Table, Text, number
 from modelkit.training.checkpoint import as_json
 from modelkit.training.run import Run
@@ -36,7 +36,7 @@ TOP = "_top"  # of the task with most cuts
 
 
 class Measured(NamedTuple):
-    """An evaluation as it was read; see `modelkit.inference.evaluate.Evaluation`."""
+    """An evaluation as it was read; see `modelkit.inference.evaluation.Evaluation`."""
 
     path: Path
     split: str

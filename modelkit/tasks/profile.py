@@ -213,11 +213,20 @@ class ProfileTask:
                 found["pearson_across_tasks"] = float(pearson(y, n).mean())
                 found["spearman_across_tasks"] = float(spearman(y, n).mean())
                 found["n_constant"] = float(is_constant(y).sum())
-            found["pearson_across_regions"] = float(pearson(y.T, n.T).mean())
-            found["spearman_across_regions"] = float(spearman(y.T, n.T).mean())
-            logs = np.log1p(y.clip(min=0)).T, np.log1p(n).T
-            found["log_pearson_across_regions"] = float(pearson(*logs).mean())
+            for name, values in self.by_name(observed).items():
+                found[name] = float(values.mean())
         return found
+
+    def by_name(self, observed: Observed) -> Observed:
+        """Correlations of the totals of each task across regions, (T,); {} without totals."""
+        if "predicted_total" not in observed:
+            return {}
+        y, n = (observed[name].astype(np.float64).T for name in ("predicted_total", "n_total"))
+        return {
+            "pearson_across_regions": pearson(y, n),
+            "spearman_across_regions": spearman(y, n),
+            "log_pearson_across_regions": pearson(np.log1p(y.clip(min=0)), np.log1p(n)),
+        }
 
     def by_example(self, observed: Observed) -> Observed:
         """Measures of each region, whose means over regions are those of a model.
