@@ -40,6 +40,7 @@ FOOTPRINTS = "kmerengine.footprints"  # predicted profiles around motifs: a fold
 SEQLETS = "kmerengine.seqlets"  # stretches of significant attributions
 MOTIFS = "kmerengine.motifs"  # clusters of seqlets: a folder
 MOTIF_MATCHES = "kmerengine.motif_matches"  # motifs of a database that motifs are like
+FILTERS = "kmerengine.filters"  # filters of a network as motifs: a folder
 SELECTION = "kmerengine.selection"  # regions that some models predict better than others
 VARIANTS = "kmerengine.variants"  # how variants change predictions
 VOCABULARY = "kmerengine.vocabulary"  # the features themselves

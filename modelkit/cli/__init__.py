@@ -8,6 +8,7 @@ COMMANDS = {
     "add-bias": "Give a data set the logits of a Tn5 bias model.",
     "attribute": "Write what each base does to a model's output.",
     "evaluate": "Measure a trained model on data it has not seen.",
+    "filters": "Make motifs of what the filters of a network answer to.",
     "footprint": "Predict profiles around motifs in shuffled regions, without bias.",
     "import-weights": "Make a run of the weights that a paper released.",
     "marginalize": "Predict what motifs add to the totals of shuffled regions.",
