@@ -45,6 +45,10 @@ class TrainingOptions(Section):
         Examples of a step, of all processes together, over `accumulate` pieces.
     epochs : int
         At most; epoch 0 is the state before the first step.
+    steps : int, optional
+        At most so many steps in all; the last epoch is cut short.
+    frozen : dict of str to int
+        Parameters, by the beginning of their name, that stay as they are for so many first steps.
     evaluate_first : bool
         Measure epoch 0, on the training data too.
     optimizer, learning_rate, betas, eps, weight_decay, momentum
@@ -89,6 +93,8 @@ class TrainingOptions(Section):
     seed: int = Field(0, ge=0, lt=2**63)
     batch_size: int = Field(64, ge=1)
     epochs: int = Field(50, ge=0)
+    steps: int | None = Field(None, ge=1)
+    frozen: dict[str, Annotated[int, Field(ge=0)]] = {}
     evaluate_first: bool = False
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     learning_rate: float = Field(1e-3, gt=0)

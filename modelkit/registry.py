@@ -6,13 +6,16 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from modelkit.config import Config
+from modelkit.models.bindvae import BindVAE
 from modelkit.models.bpaitac import BpAITAC
 from modelkit.models.koo import KooCNN
+from modelkit.recipes.bindvae import BindVAEConfig
 from modelkit.recipes.bpaitac import BiasConfig, BpAITACConfig
 from modelkit.recipes.koo import KooConfig
 from modelkit.tasks.labels import LabelTask
 from modelkit.tasks.profile import ProfileTask
 from modelkit.tasks.task import Task
+from modelkit.tasks.topics import TopicTask
 
 __all__ = ["MODELS", "Entry"]
 
@@ -38,5 +41,6 @@ class Entry(NamedTuple):
 MODELS: dict[str, Entry] = {
     "bpaitac": Entry(BpAITACConfig, BpAITAC, ProfileTask),
     "bpaitac-bias": Entry(BiasConfig, BpAITAC, ProfileTask),
+    "bindvae": Entry(BindVAEConfig, BindVAE, TopicTask),
     "koo": Entry(KooConfig, KooCNN, LabelTask),
 }

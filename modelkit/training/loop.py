@@ -158,7 +158,7 @@ class Trainer:
 
     def fit(self) -> None:
         """Train to the end, from where the state stands."""
-        while self.epoch <= self.options.epochs and self.stopped is None:
+        while self.epoch <= self.options.epochs and self.stopped is None and not self._is_over:
             if self.epoch > 0:
                 self._train_epoch()
             elif self.options.evaluate_first:
@@ -170,12 +170,23 @@ class Trainer:
         if self.rules.select.value is None:  # there was no epoch, or no number
             self._save_weights(BEST)
 
+    @property
+    def _has_taken_all_steps(self) -> bool:
+        return self.stepper.step_number == self.options.steps
+
+    @property
+    def _is_over(self) -> bool:
+        """All steps are taken, and the epoch that they ended in is measured."""
+        return self._has_taken_all_steps and self.batch == 0
+
     def _train_epoch(self) -> None:
         options, batches = self.options, self.batches
         started, saved, done_before = time.monotonic(), time.monotonic(), self.seconds
         size, n = batches.batch_size, self.n_batches
         self.model.train()
         for batch in islice(batches.batches(self.epoch, self.batch), n - self.batch):
+            if self._has_taken_all_steps:
+                break
             first = self.batch // options.accumulate * options.accumulate
             last = min(first + options.accumulate, n) - 1
             n_step = min((last + 1) * size, batches.n_examples) - first * size

@@ -31,6 +31,7 @@ class Stepper:
         self.options = options
         self.parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
         self.penalised = list(penalised(model).values())
+        self.frozen = {name: self._frozen(name) for name in self.parameters}
         self.step_number = 0
         self.factor = 1.0  # of the learning rate: what the drops have made of it
         held, rate = list(self.parameters.values()), options.learning_rate
@@ -56,12 +57,21 @@ class Stepper:
             rate *= options.warm_up_from + (1 - options.warm_up_from) * share
         return rate
 
+    def _frozen(self, name: str) -> int:
+        """For how many steps a parameter stays as it is."""
+        frozen = self.options.frozen.items()
+        return max((steps for part, steps in frozen if name.startswith(part)), default=0)
+
     @torch.no_grad()
     def step(self) -> None:
         """Move the weights and forget the gradients."""
         options = self.options
+        for name, steps in self.frozen.items():
+            if self.step_number < steps:
+                self.parameters[name].grad = None
         for weight in self.penalised if options.l1 or options.l2 else ():
-            assert weight.grad is not None
+            if weight.grad is None:  # it is frozen
+                continue
             weight.grad.add_(weight, alpha=2 * options.l2)
             if options.l1:
                 weight.grad.add_(weight.sign(), alpha=options.l1)
@@ -90,7 +100,8 @@ class Stepper:
         if not steps:
             slots = ()  # type: ignore[assignment]
         self.step_number = steps
-        expected = {f"{name}/{slot}" for name in self.parameters for slot in slots}
+        moved = [name for name in self.parameters if steps > self.frozen[name]]
+        expected = {f"{name}/{slot}" for name in moved for slot in slots}
         if expected != tensors.keys():
             raise ValueError(f"it lacks {min(expected ^ tensors.keys())}")
         for key, value in tensors.items():

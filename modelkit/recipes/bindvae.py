@@ -1,0 +1,101 @@
+"""Configs of BindVAE."""
+
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field
+
+from kmerengine.errors import InputError
+from modelkit.config import Config, Section, TrainingOptions
+from modelkit.data.options import ExampleOptions
+from modelkit.models.bindvae import TopicNetwork
+
+if TYPE_CHECKING:
+    from kmerengine.datasets.folder import Dataset
+
+__all__ = ["BindVAEConfig"]
+
+
+class TopicTraining(TrainingOptions):
+    """As the paper trains; `frozen` is the burn-in of the prior."""
+
+    batch_size: int = Field(default=128, ge=1)
+    epochs: int = Field(default=1_000_000, ge=0)
+    steps: int | None = Field(default=300_000, ge=1)
+    learning_rate: float = Field(default=3e-4, gt=0)
+    frozen: dict[str, Annotated[int, Field(ge=0)]] = Field(default={"prior": 150_000})
+
+
+class TopicObjective(Section):
+    """The evidence lower bound; there is nothing to choose."""
+
+
+class TopicData(ExampleOptions):
+    """Sequences as they are: strands are merged by the vocabulary, and there are no negatives."""
+
+    reverse_complement: Literal[False] = False
+    jitter: Literal[0] = 0
+    negatives: None = None
+
+
+class BindVAEConfig(Config):
+    """BindVAE (Kshirsagar et al. 2021); the defaults are the paper's.
+
+    Presets
+    -------
+    paper
+        The defaults: learning rate 3e-4, batches of 128, 300,000 steps, the prior frozen for half
+        of them.
+    code
+        Defaults of the released code: learning rate 1e-4, batches of 16, the prior frozen for
+        120,000 steps.
+    small
+        20 topics and 3,000 steps at a higher rate, for a CPU and some thousand peaks.
+    """
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "paper": {},
+        "code": {
+            "training": {"learning_rate": 1e-4, "batch_size": 16, "frozen": {"prior": 120_000}}
+        },
+        "small": {
+            "network": {"topics": 20},
+            "training": {"learning_rate": 1e-3, "steps": 3_000, "frozen": {"prior": 1_500}},
+        },
+    }
+
+    model: Literal["bindvae"] = "bindvae"
+    network: TopicNetwork = TopicNetwork()
+    objective: TopicObjective = TopicObjective()
+    data: TopicData = TopicData()
+    training: TopicTraining = TopicTraining.model_validate({})
+
+    def for_dataset(self, dataset: "Dataset") -> Self:
+        """This config.
+
+        Raises
+        ------
+        InputError
+            Sequences shorter than a word.
+
+        Warns
+        -----
+        UserWarning
+            The prior begins below what it is clipped to, so that it will never move.
+        """
+        low, high = dataset.spans["sequence"]
+        network = self.network
+        if high - low < network.features.k:
+            raise InputError(
+                f"{dataset.path}: has {high - low} bp of sequence, expected at least the "
+                f"{network.features.k} of a word"
+            )
+        if not network.lowest <= network.prior <= network.highest:
+            warnings.warn(
+                f"network.prior: found {network.prior:g}, which is clipped to "
+                f"[{network.lowest:g}, {network.highest:g}] and then has no gradient; set "
+                "network.lowest",
+                stacklevel=2,
+            )
+        return self
