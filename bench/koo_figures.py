@@ -9,6 +9,7 @@ the logit of a class, and plain gradients beside it, of a test sequence that has
 
 import argparse
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ import numpy.typing as npt
 
 import kmerengine
 from bench.harness import say
-from bench.koo_runs import MODELS, MOTIFS, SEQUENCES, SIMULATED, Trial, data_of
+from bench.koo_runs import MOTIFS, SIMULATED, Trial, data_of, sequences
 from bench.koo_table1 import E_VALUE
 from bench.machine import ROOT
 
@@ -46,7 +47,7 @@ def filter_figure(networks: Sequence[str], seed: int) -> "Figure":
     with style():
         figure = new_figure(3.1 * len(networks), 9.4)
         above, below = figure.subfigures(2, 1, height_ratios=(3, 1.45))
-        panels = above.subfigures(1, len(networks), squeeze=False)[0]
+        panels = np.ravel(above.subfigures(1, len(networks)))
         for panel, name in zip(panels, networks, strict=True):
             _filters(panel, Trial(name, seed))
         below.suptitle(
@@ -66,10 +67,10 @@ def _filters(panel: "SubFigure", trial: Trial) -> None:
     from modelkit.interpretation.filters.koo_truth import KOO_TRUTH
     from modelkit.interpretation.filters.recovery import recovery
 
-    learnt = modelkit.filters(trial.path, data_of(SIMULATED), split="test")
-    matches = modelkit.tomtom(learnt.motifs, MOTIFS, e=E_VALUE)
-    found = recovery(matches, learnt.n_filters, KOO_TRUTH)
-    best = {name: str(row["target"]) for name, row in matches.best().items()}
+    learnt = modelkit.filters(trial.path, data_of(SIMULATED), database=MOTIFS, e=E_VALUE)
+    assert learnt.matches is not None  # there is a database
+    found = recovery(learnt.matches, len(learnt), KOO_TRUTH)
+    best = {name: str(row["target"]) for name, row in learnt.matches.best().items()}
     factor_of = {
         name: factor
         for factor, names in found.by_factor.items()
@@ -77,15 +78,14 @@ def _filters(panel: "SubFigure", trial: Trial) -> None:
         if best[name] in KOO_TRUTH[factor] or all(best[name] not in t for t in KOO_TRUTH.values())
     }
     panel.suptitle(f"{trial.network}: {found.relevant:.0%} relevant", fontsize=10)
-    n_rows = -(-learnt.n_filters // COLUMNS)
+    n_rows = -(-len(learnt) // COLUMNS)
     axes = panel.subplots(n_rows, COLUMNS, gridspec_kw={"hspace": 0.05, "wspace": 0.05})
-    held = {motif.name: motif for motif in learnt.motifs}
-    for number, ax in enumerate(axes.flat):
-        motif = held.get(f"filter_{number}")
-        if motif is None:
+    for name, ax in zip_longest(learnt.names, axes.flat):
+        frequencies = None if name is None else learnt.frequencies(name)
+        if frequencies is None:
             ax.set_axis_off()
             continue
-        _logo(ax, motif.probabilities, factor_of.get(motif.name, ""))
+        _logo(ax, frequencies, factor_of.get(name, ""))
 
 
 def _logo(ax: "Axes", probabilities: Floats, name: str) -> None:
@@ -117,12 +117,12 @@ def saliency_figure(seed: int) -> "Figure":
     from modelkit.figures import new_figure, style
 
     data = kmerengine.Dataset.open(data_of(SIMULATED))
-    truth = np.load(MODELS, mmap_mode="r")
+    truth = np.load(sequences() / "models.npy", mmap_mode="r")
     rows = {name: _example(data, name) for name in CLASSES}
     heights = {name: _heights(Trial(name, seed), data, rows) for name in SALIENCY}
     with style():
         figure = new_figure(11, 7.6)
-        panels = figure.subfigures(2, 2).flat
+        panels = np.ravel(figure.subfigures(2, 2))
         first = int(data.split("test")[0])  # the models are those of the test sequences
         for panel, (name, row) in zip(panels, rows.items(), strict=True):
             model = truth[row - first].T.astype(np.float64)
@@ -193,7 +193,7 @@ def main() -> None:
     seed = parser.parse_args().seed
     from modelkit.figures import save
 
-    if not SEQUENCES.exists():
+    if not sequences().exists():
         parser.error("no networks yet; python -m bench.koo_runs trains them")
     for name, figure in (
         ("koo_pools", filter_figure(POOLS, seed)),

@@ -27,7 +27,6 @@ from bench.machine import ROOT
 
 __all__ = [
     "IN_VIVO",
-    "MODELS",
     "MOTIFS",
     "NETWORKS",
     "SIMULATED",
@@ -35,6 +34,7 @@ __all__ = [
     "data_of",
     "prepare",
     "prepare_in_vivo",
+    "sequences",
     "train_all",
 ]
 
@@ -44,10 +44,9 @@ MOTIFS = (
     / "JASPAR_CORE_2016_vertebrates.meme"
 )
 SIMULATED, IN_VIVO = "koo", "koo-in-vivo"  # folders of `WORK`
-SEQUENCES = WORK / SIMULATED / "sequences"
-MODELS = SEQUENCES / "models.npy"  # base probabilities of the test sequences
 DEEPSEA = {"train": "train.mat", "validation": "valid.mat", "test": "test.mat"}
-SEED = 33  # the authors'
+SEED, N_SEQUENCES = 33, 25_000  # the authors'
+CHANGES: tuple[str, ...] = ()  # of the config
 NETWORKS = (
     "cnn-2", "cnn-25", "cnn-4", "cnn-50", "cnn9-4", "cnn9-25", "cnn3-2", "cnn3-50", "cnn19-1-2",
     "cnn-10", "cnn-100", "cnn-50-2",
@@ -67,6 +66,11 @@ class Trial(NamedTuple):
         return WORK / self.of / "runs" / f"{self.network}-{self.seed}"
 
 
+def sequences() -> Path:
+    """What was simulated; models.npy there has the base probabilities of the test sequences."""
+    return WORK / SIMULATED / "sequences"
+
+
 def data_of(kind: str) -> Path:
     """The data set of `SIMULATED` or `IN_VIVO`."""
     return WORK / kind / "data"
@@ -76,12 +80,14 @@ def prepare() -> None:
     """Make sequences and data set, unless they are there."""
     if not MOTIFS.exists():
         raise SystemExit(f"{MOTIFS}: not there; set KMERENGINE_DATA to the folder of test data")
-    SEQUENCES.parent.mkdir(parents=True, exist_ok=True)
-    if not (SEQUENCES / "sequences.parquet").exists():
-        kmerengine.simulate_koo(SEQUENCES, motifs=MOTIFS, preset="code", seed=SEED)
+    table = sequences() / "sequences.parquet"
+    table.parent.parent.mkdir(parents=True, exist_ok=True)
+    if not table.exists():
+        kmerengine.simulate_koo(
+            sequences(), motifs=MOTIFS, preset="code", n_sequences=N_SEQUENCES, seed=SEED
+        )
     if not (data_of(SIMULATED) / "dataset.json").exists():
-        path = SEQUENCES / "sequences.parquet"
-        kmerengine.dataset_from_sequences(path, output=data_of(SIMULATED))
+        kmerengine.dataset_from_sequences(table, output=data_of(SIMULATED))
 
 
 def prepare_in_vivo(folder: Path) -> None:
@@ -103,9 +109,8 @@ def trained(trial: Trial, threads: int) -> Trial:
     """Train, or go on, or nothing if it is done."""
     import modelkit
 
-    config = modelkit.read_config(
-        model="koo", preset=f"{trial.network},paper", changes=[f"training.seed={trial.seed}"]
-    )
+    changes = [f"training.seed={trial.seed}", *CHANGES]
+    config = modelkit.read_config(model="koo", preset=f"{trial.network},paper", changes=changes)
     resume = (trial.path / "run.json").exists()
     if resume and modelkit.Run.open(trial.path).about.get("status") == "finished":
         return trial

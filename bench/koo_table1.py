@@ -71,15 +71,15 @@ def analysed(trial: Trial) -> Row:
         for i, name in enumerate(run.about["tasks"])
     }
     for mode in MODES:
-        learnt = modelkit.filters(run, data, preset=mode, split="test")
-        matches = modelkit.tomtom(learnt.motifs, MOTIFS, e=E_VALUE)
-        recovered = recovery(matches, learnt.n_filters, KOO_TRUTH)
+        learnt = modelkit.filters(run, data, preset=mode, database=MOTIFS, e=E_VALUE)
+        assert learnt.matches is not None  # there is a database
+        recovered = recovery(learnt.matches, len(learnt), KOO_TRUTH)
         found[f"filters_{mode}"] = {
             "matched": recovered.matched,
             "relevant": recovered.relevant,
             "by_factor": {name: len(those) for name, those in recovered.by_factor.items()},
-            "n_fallback": learnt.n_fallback,
-            "n_dead": learnt.n_dead,
+            "n_fallback": sum(learnt.table["fallback"].to_pylist()),
+            "n_dead": sum(learnt.table["dead"].to_pylist()),
         }
     return found
 
