@@ -9,6 +9,7 @@ _MODULES = {
     "MODELS": "modelkit.registry",
     "Motifs": "modelkit.interpretation.motifs.motif_set",
     "Predictions": "modelkit.inference.predictions",
+    "Proportions": "modelkit.interpretation.topics.proportions",
     "Run": "modelkit.training.run",
     "Seqlets": "modelkit.interpretation.motifs.seqlet_set",
     "VariantScores": "modelkit.interpretation.variants.variants",
@@ -27,8 +28,10 @@ _MODULES = {
     "select": "modelkit.interpretation.select",
     "seqlets": "modelkit.interpretation.motifs.seqlets",
     "tomtom": "modelkit.interpretation.motifs.naming",
+    "topic_proportions": "modelkit.interpretation.topics.proportions",
     "train": "modelkit.training.train",
-    "train_folds": "modelkit.training.train",
+    "train_folds": "modelkit.training.several",
+    "train_seeds": "modelkit.training.several",
     "variants": "modelkit.interpretation.variants.variants",
 }
 

@@ -17,7 +17,8 @@ ONLY_COMMANDS = {
     "attribute": {"quiet", "lineages", *(f.name for f in fields(AttributionOptions))} - {"method"},
     "footprint": {"quiet", "lineages"},
     "marginalize": {"quiet", "lineages"},
-    "train": {"quiet", "model", "preset", "changes", "folds"},  # read_config's, train_folds's
+    # of read_config, train_folds and train_seeds
+    "train": {"quiet", "model", "preset", "changes", "folds", "seeds"},
     "evaluate": {"quiet", "as_lines"},
     "import-weights": {"quiet", "tasks_from"},
 }

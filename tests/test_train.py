@@ -29,7 +29,8 @@ from modelkit.models.bpaitac import BpAITAC
 from modelkit.registry import MODELS
 from modelkit.training.checkpoint import read_checkpoint, write_checkpoint
 from modelkit.training.run import Run
-from modelkit.training.train import train, train_folds
+from modelkit.training.several import train_folds
+from modelkit.training.train import train
 
 
 def config(*changes: str, model: str = "bpaitac") -> Config:

@@ -122,9 +122,7 @@ class Evaluation(NamedTuple):
         return [*found, f"{f'mean ± sd over {len(self.names):,}':<28}" + cells]
 
 
-def write_evaluation(
-    folder: Path, run: Run, data: Dataset, found: Evaluation, split: str
-) -> None:
+def write_evaluation(folder: Path, run: Run, data: Dataset, found: Evaluation, split: str) -> None:
     """Write an evaluation into a folder."""
     regions = data.regions.take(pa.array(found.examples[MODEL]["row"])).combine_chunks()
     columns = {name: regions[name] for name in ("chrom", "start", "end", "name")}

@@ -22,9 +22,9 @@ from modelkit.registry import MODELS
 from modelkit.tasks.task import Task
 from modelkit.training.loop import Reporter, Row, Silent, Trainer
 from modelkit.training.ranks import Ranks, joined
-from modelkit.training.run import ABOUT, LAST, LOG, NAMES, Run, bias_of, digest_of, split_of
+from modelkit.training.run import LAST, LOG, NAMES, Run, bias_of, digest_of, split_of
 
-__all__ = ["train", "train_folds"]
+__all__ = ["train"]
 
 
 def train(
@@ -149,47 +149,6 @@ def _train(
     if ranks.first:
         stopped = trainer.stopped or f"{config.training.epochs} epochs"
         run.write_about(status="finished", stopped=stopped, best=best)
-
-
-def train_folds(
-    config: Config,
-    dataset: Dataset | str | Path,
-    output: str | Path,
-    folds: int,
-    *,
-    device: str = "auto",
-    resume: bool = False,
-    force: bool = False,
-    **options: Any,
-) -> list[Run]:
-    """Train a model for each of `folds` folds of chromosomes, into ``output/fold-0`` and so on.
-
-    Fold i tests, the next one validates, the others train; see `kmerengine.datasets.splits`. Other
-    arguments are those of `train`; with `resume` folds that are done stay as they are.
-    """
-    output = Path(output)
-    data = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
-    if folds < 3:
-        raise InputError(f"folds: found {folds}, expected at least 3: test, validation, training")
-    if resume and force:
-        raise InputError("force: found with resume, expected one: go on with runs, or replace them")
-    configs = [config.changed({"data": {"split": f"fold={i}/{folds}"}}) for i in range(folds)]
-    for each in configs:  # all splits must be possible, before hours are spent on the first
-        MODELS[each.model].task(each.for_dataset(data), data)
-    check_writable(output, force=force or resume, folder=("fold-*",))
-    runs = []
-    with joined(chosen_device(device)) as ranks:
-        if ranks.first:
-            output.mkdir(exist_ok=True)
-        ranks.wait()
-        for i, each in enumerate(configs):
-            here = output / f"fold-{i}"
-            begun = resume and (here / ABOUT).exists()
-            anew = not begun and (force or resume)
-            runs.append(
-                train(each, data, here, device=device, resume=begun, force=anew, **options)
-            )
-    return runs
 
 
 def _about(data: Dataset) -> dict[str, Any]:
