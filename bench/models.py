@@ -1,4 +1,4 @@
-"""Networks on the CPU: samples per second, training and predicting, BPNet and bpAI-TAC.
+"""Networks on the CPU: samples per second, training and predicting, of BPNet, bpAI-TAC and Koo.
 
     python -m bench.models [--repeats 3] [--case NAME ...] [--provider NAME ...] [--list]
 
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from bench.command import main
 from bench.harness import Case, Facts, Provider
+from bench.koo_runs import NETWORKS
 from bench.machine import package_version
 from bench.models_alone import SIDE
 
@@ -23,6 +24,7 @@ KEPT = {"MALLOC_MMAP_THRESHOLD_": 1 << 32, "MALLOC_TRIM_THRESHOLD_": 1 << 34}
 KEEPS = " (memory kept)"
 BPNET = "BPNet, 64 filters x 8 layers, 2,114 to 1,000 bp"
 BPAITAC = "bpAI-TAC, 300 channels x 9 blocks, 998 bp, 90 tasks"
+KOO_BESIDE = ("cnn-2", "cnn-25")  # that plain PyTorch trains too
 PEER_NEEDS = ("bpnetlite", "h5py", "pandas", "tangermeme", "tqdm")
 
 
@@ -82,6 +84,22 @@ def case(job: str, label: str, ours: str, *, batch: int, batches: int) -> Case:
     )
 
 
+def koo(name: str) -> Case:
+    """A network of Koo and Eddy, and two of them of plain PyTorch too."""
+    job, sizes = f"koo:{name}-train", {"batch": 100, "batches": 40}
+    peer = network("PyTorch Conv1d", job, "conv1d", **sizes)
+    return Case(
+        name=f"koo-{name}-train",
+        label=f"{name.upper()} of Koo and Eddy, 200 bp, training, batches of 100",
+        work=100 * 40,
+        unit="sample",
+        providers=[
+            network("modelkit", job, "modules", **sizes),
+            *([peer] if name in KOO_BESIDE else []),
+        ],
+    )
+
+
 def product(times: int) -> Case:
     """FLOP per second of one matrix product, the bound of the networks."""
     return Case(
@@ -105,6 +123,7 @@ CASES = [
     ),
     case("bpaitac-train", f"{BPAITAC}, training", "modelkit", batch=20, batches=2),
     case("bpaitac-predict", f"{BPAITAC}, predicting", "modelkit", batch=20, batches=2),
+    *map(koo, NETWORKS),
     product(100),
 ]
 

@@ -10,10 +10,12 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from bench import networks
 
@@ -22,10 +24,16 @@ SIDE = 1024  # of the matrices of the job "product"
 
 
 class Form(NamedTuple):
-    """A network, and the loss of its outputs and the targets."""
+    """A network, and the loss of its outputs (a tuple or one tensor) and the targets."""
 
     model: nn.Module
     loss: Callable[..., Tensor]
+
+    def losses(self, inputs: networks.Inputs) -> Tensor:
+        """Of one batch."""
+        found = self.model(inputs.sequence)
+        outputs = (found,) if isinstance(found, Tensor) else found
+        return self.loss(*outputs, *inputs.targets)
 
 
 def bpnet(by: str) -> Form:
@@ -66,6 +74,20 @@ def bpaitac(by: str) -> Form:
     return Form(ours, networks.bpaitac_loss)
 
 
+def koo(name: str, by: str) -> Form:
+    """A network of Koo and Eddy, by modelkit or by Conv1d, from the same weights."""
+    from bench.koo_networks import koo_network
+
+    return Form(koo_network(name, by), functional.binary_cross_entropy_with_logits)
+
+
+def koo_inputs(batch: int) -> networks.Inputs:
+    """Of all of Koo and Eddy's networks."""
+    from bench import koo_networks
+
+    return koo_networks.koo_inputs(batch)
+
+
 NETWORKS = {
     "bpnet": (bpnet, networks.bpnet_inputs),
     "bpaitac": (bpaitac, networks.bpaitac_inputs),
@@ -73,13 +95,16 @@ NETWORKS = {
 
 
 def train(form: Form, inputs: networks.Inputs, batches: int) -> tuple[float, dict[str, str]]:
-    """Seconds of the steps after the first; loss and gradient of the first."""
+    """Seconds of the steps after the first; loss and gradient of the first, without dropout."""
     model = form.model.train()
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.eval()
     optimizer = torch.optim.Adam(model.parameters(), 1e-3)
 
     def step() -> Tensor:
         optimizer.zero_grad()
-        loss = form.loss(*model(inputs.sequence), *inputs.targets)
+        loss = form.losses(inputs)
         loss.backward()
         optimizer.step()
         return loss
@@ -89,6 +114,7 @@ def train(form: Form, inputs: networks.Inputs, batches: int) -> tuple[float, dic
     size = torch.stack([one.norm() for one in gradients]).norm()
     # few figures of the gradient: where a value is 0 but for rounding, ReLU passes it or not
     facts = {"loss": f"{loss.item():.3g}", "gradient": f"{size.item():.2g}"}
+    model.train()
     return seconds_of(step, batches), facts
 
 
@@ -135,12 +161,16 @@ def seconds_of(work: Callable[[], object], times: int) -> float:
 
 
 def measure(job: str, by: str, batch: int, batches: int) -> dict[str, float | str]:
-    """Seconds and facts of a job: "bpnet-train", "bpaitac-predict", ... or "product"."""
+    """Seconds and facts of a job: "bpnet-train", "koo:cnn-25-train", ... or "product"."""
     if job == "product":
         seconds, facts = multiply(batches)
         return {"seconds": seconds, **facts}
-    network, _, work = job.partition("-")
-    make, make_inputs = NETWORKS[network]
+    kind, colon, name = job.partition(":")
+    if colon:
+        work, make, make_inputs = "train", partial(koo, name.removesuffix("-train")), koo_inputs
+    else:
+        network, _, work = kind.partition("-")
+        make, make_inputs = NETWORKS[network]
     form = make(by)
     torch.manual_seed(1)
     inputs = make_inputs(batch)
