@@ -18,6 +18,7 @@ COMMANDS = {
     "select": "List the regions that some models predict better than others.",
     "seqlets": "Find the short stretches of sequence that a model goes by.",
     "tomtom": "Name motifs after those of a database.",
+    "topics": "Say what the topics of a topic model are, and where they are.",
     "train": "Train a model on a data set.",
     "variants": "Predict how variants change totals and profiles.",
 }

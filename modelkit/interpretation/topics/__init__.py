@@ -1,0 +1,1 @@
+"""What the topics of a topic model are: their proportions, k-mers, motifs and factors."""
