@@ -141,14 +141,18 @@ def dataset_schema(*, labels: bool = False, totals: bool = False) -> pa.Schema:
     )
 
 
-def predictions_schema(*, totals: bool = True) -> pa.Schema:
-    """Examples that were predicted, in the data set's order; lists go by the document's `tasks`."""
+def predictions_schema(*values: str) -> pa.Schema:
+    """Examples that were predicted, in the data set's order; lists go by the document's `tasks`.
+
+    Of models of cuts the `total` expected in the window; of models of labels `logit` and
+    `probability`.
+    """
     return pa.schema(
         [
             *REGION_COLUMNS,
             _column("split", pa.dictionary(pa.int8(), pa.string())),  # the data set's
             _column("row", pa.int64()),  # of the data set, 0-based
-            *([_column("total", _list_of(pa.float64()))] if totals else []),  # cuts in the window
+            *(_column(name, _list_of(pa.float64())) for name in values),
         ]
     )
 
@@ -158,7 +162,7 @@ def attributions_schema() -> pa.Schema:
     of_targets = _list_of(pa.float64())
     return pa.schema(
         [
-            *predictions_schema(totals=False),
+            *predictions_schema(),
             _column("sequence_start", pa.int64()),  # bp, 0-based: where base 0 lies in the genome
             _column("prediction", of_targets),
             _column("delta", of_targets),  # by how much the scores miss their sum; or not a number

@@ -32,7 +32,8 @@ from kmerengine.cli._options import PATH, force, quiet
 @force
 @quiet
 def command(runs: tuple[Path, ...], *, quiet: bool, **options: Any) -> None:
-    """Write the cuts that models expect: totals as Parquet, profiles as bigWigs of each task.
+    """Write what models predict: totals as Parquet and profiles as bigWigs of each task, or
+    probabilities of labels as Parquet.
 
     Several RUNs are averaged.
     """
@@ -48,8 +49,7 @@ def command(runs: tuple[Path, ...], *, quiet: bool, **options: Any) -> None:
     if not quiet:
         n_files = sum(map(len, made.provenance["files"].values()))
         seconds = perf_counter() - started
-        click.echo(
-            f"{made.path}: {len(made):,} regions, {len(made.tasks)} tasks, {n_files} bigWigs, "
-            f"{seconds:.2f} s",
-            err=True,
-        )
+        what = f"{len(made.tasks)} tasks, {n_files} bigWigs"
+        if made.probabilities is not None:
+            what = f"{len(made.tasks)} labels"
+        click.echo(f"{made.path}: {len(made):,} regions, {what}, {seconds:.2f} s", err=True)

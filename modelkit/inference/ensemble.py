@@ -13,6 +13,7 @@ from kmerengine.datasets.folder import Dataset
 from kmerengine.errors import InputError
 from modelkit.data.loader import Batch
 from modelkit.inference.known import Known
+from modelkit.inference.member import Member
 from modelkit.models.bpaitac import NetworkOptions
 from modelkit.registry import MODELS
 from modelkit.tasks.profile import ProfileTask
@@ -22,10 +23,6 @@ __all__ = ["Ensemble", "Expected", "Kind", "shortened"]
 
 Rows = npt.NDArray[np.int64]
 Kind = Literal["with_bias", "without_bias"]
-
-# of the data options: what a run learnt from, not what it predicts
-ALL_EXAMPLES = {"groups": None, "normalised": False, "negatives": None, "outliers": None,
-                "min_cuts": 0}  # fmt: skip
 
 
 class Expected(NamedTuple):
@@ -76,7 +73,7 @@ class Ensemble:
         first = members[0]
         for other in members[1:]:
             _check_alike(first, other, split)
-        self._predictors = [member.task for member in members]
+        self._predictors = [member.profile_task for member in members]
         self._networks: list[nn.Module] = []
         self.tasks, self.window, self.rows = first.tasks, first.window, first.rows
         self.has_totals = first.network.total_head != "none"
@@ -122,42 +119,23 @@ class Ensemble:
         return Expected(torch.stack(totals).mean(0) if totals else None, means)
 
 
-class _Member:
-    """A run beside the data that it predicts."""
+class _Member(Member):
+    """A run of a profile model beside the data that it predicts."""
 
     def __init__(self, run: Run, dataset: Dataset, split: str) -> None:
-        self.run = run
         if not isinstance(run.config.network, NetworkOptions):
             known = ", ".join(name for name, each in MODELS.items() if each.task is ProfileTask)
             raise InputError(f"{run.path}: is of {run.config.model}, expected one of {known}")
         self.network = run.config.network
-        run.check_cuts(dataset)
-        run.check_split(dataset, split)
+        super().__init__(run, dataset, split)
         self.window = _window(run, self.network, dataset)
-        options = run.config.data
-        self.tasks = tuple(getattr(options, "groups", None) or run.about.get("tasks", ()))
-        if len(self.tasks) != self.network.tasks:
-            raise InputError(
-                f"{run.path}: names {len(self.tasks)} tasks, its network has {self.network.tasks}; "
-                "the folder is damaged, train again"
-            )
-        own_split = None if split == "all" else getattr(options, "split", None)
-        data = options.model_copy(update={**ALL_EXAMPLES, "split": own_split})
-        self.normalised = bool(getattr(options, "normalised", False))
-        self.task = ProfileTask(run.config.model_copy(update={"data": data}), dataset)  # type: ignore[arg-type]
-        self.rows = self.task.rows(split)
-        if not len(self.rows):
-            raise InputError(f"{dataset.path}: has no example of {split!r}; choose another split")
+        self.normalised = bool(getattr(run.config.data, "normalised", False))
+        assert isinstance(self.task, ProfileTask)
+        self.profile_task = self.task
 
 
 def _window(run: Run, network: NetworkOptions, dataset: Dataset) -> tuple[int, int]:
     """What the network predicts, bp of the sequence; the data must have the same."""
-    low, high = dataset.spans["sequence"]
-    if high - low != network.length:
-        raise InputError(
-            f"{dataset.path}: has {high - low} bp of sequence, {run.path} takes {network.length}; "
-            "make the data set with that width"
-        )
     assert network.window_start is not None  # trained: the data have filled it in
     assert network.window is not None
     window = (network.window_start, network.window_start + network.window)

@@ -11,9 +11,8 @@ from torch import Tensor
 from kmerengine.datasets.folder import Dataset
 from kmerengine.errors import InputError
 from kmerengine.io.arrays import let_go
-from modelkit.inference.ensemble import ALL_EXAMPLES
+from modelkit.inference.member import Member
 from modelkit.interpretation.methods.explained import Explained
-from modelkit.registry import MODELS
 from modelkit.training.run import Run
 
 __all__ = ["Subject"]
@@ -40,38 +39,15 @@ class Subject:
     """
 
     def __init__(self, run: Run, dataset: Dataset, head: str | None, split: str) -> None:
-        run.check_cuts(dataset)
-        run.check_split(dataset, split)
-        self._run, self._dataset = run, dataset
-        network: Any = run.config.network
-        options: Any = run.config.data
-        low, high = dataset.spans["sequence"]
-        self.length = high - low
-        if getattr(network, "length", None) not in (None, self.length):
-            raise InputError(
-                f"{dataset.path}: has {self.length} bp of sequence, {run.path} takes "
-                f"{network.length}; make the data set with that width"
-            )
-        self.tasks = tuple(getattr(options, "groups", None) or run.about.get("tasks", ()))
-        if getattr(network, "tasks", None) not in (None, len(self.tasks)):
-            raise InputError(
-                f"{run.path}: names {len(self.tasks)} tasks, its network has {network.tasks}; "
-                "the folder is damaged, train again"
-            )
-        own_split = None if split == "all" else getattr(options, "split", None)
-        changes = {**ALL_EXAMPLES, "split": own_split}
-        every = options.model_copy(update={k: v for k, v in changes.items() if hasattr(options, k)})
-        config = run.config.model_copy(update={"data": every})
-        self._task = MODELS[run.config.model].task(config, dataset)
+        member = Member(run, dataset, split)
+        self._run, self._dataset, self._task = run, dataset, member.task
+        self.tasks, self.rows, self.length = member.tasks, member.rows, member.length
         self.head = next(iter(self._task.heads)) if head is None else head
         if self.head not in self._task.heads:
             raise InputError(
                 f"head: found {head!r}, {run.path} has {', '.join(self._task.heads)}; expected one "
                 "of these"
             )
-        self.rows: Rows = self._task.rows(split)
-        if not len(self.rows):
-            raise InputError(f"{dataset.path}: has no example of {split!r}; choose another split")
         one = next(self.batches(self.rows[:1], 1, torch.device("cpu")))
         self.channels = one.shape[1]
 
