@@ -36,6 +36,7 @@ __all__ = ["KINDS", "Proportions", "topic_proportions"]
 Kind = Literal["proportions", "concentrations"]
 KINDS = ("proportions", "concentrations")
 
+NAMELESS = ("", ".")  # a BED file's . says that there is no name
 WRITTEN_ROWS = 8192  # of a row group
 
 Floats = npt.NDArray[np.float64]
@@ -111,7 +112,7 @@ class Proportions:
         whole = bool(self.provenance["whole_sequences"])
         columns = (self.regions[name].to_pylist() for name in ("chrom", "start", "end"))
         return [
-            name or (chrom if whole else f"{chrom}:{start}-{end}")
+            name if name not in NAMELESS else chrom if whole else f"{chrom}:{start}-{end}"
             for name, chrom, start, end in zip(names, *columns, strict=True)
         ]
 
