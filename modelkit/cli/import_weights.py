@@ -38,7 +38,9 @@ def command(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Make a run of the released weights in FILE, a PyTorch state dict."""
+    """Make a run of the released weights in FILE: a PyTorch state dict, or TensorFlow's variables
+    as .npz.
+    """
     from modelkit.weights.import_weights import import_weights
     from modelkit.weights.names import read_names
 

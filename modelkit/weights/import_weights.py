@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -13,12 +14,13 @@ from kmerengine.io.atomic import check_writable
 from modelkit.config import Config, parse_config
 from modelkit.registry import MODELS
 from modelkit.training.run import NAMES, Run
+from modelkit.weights.bindvae import BINDVAE
 from modelkit.weights.bpaitac import BIAS, BPAITAC
 from modelkit.weights.source import ImportOptions, Source
 
 __all__ = ["SOURCES", "import_weights"]
 
-SOURCES = {"bpaitac": BPAITAC, "bpaitac-bias": BIAS}
+SOURCES = {"bindvae": BINDVAE, "bpaitac": BPAITAC, "bpaitac-bias": BIAS}
 BASES = "ACGT"  # of our networks' channels
 
 
@@ -41,10 +43,11 @@ def import_weights(
     Parameters
     ----------
     source : str
-        Whose: "bpaitac", or "bpaitac-bias", of which the profile is taken and the totals, which
-        were not trained, are not.
+        Whose: "bindvae"; "bpaitac"; or "bpaitac-bias", of which the profile is taken and the
+        totals, which were not trained, are not.
     file : path
-        What ``torch.save(model.state_dict(), file)`` wrote.
+        What ``torch.save(model.state_dict(), file)`` wrote; of TensorFlow a .npz of variables by
+        name, see `modelkit.weights.bindvae`.
     output : path
         The run's folder.
     length : int, optional
@@ -69,19 +72,18 @@ def import_weights(
         known = ", ".join(SOURCES)
         raise InputError(f"source: found {source!r}, expected one whose names are known: {known}")
     known_source = SOURCES[source]
-    bases = known_source.alphabet if alphabet is None else alphabet.upper()
-    if sorted(bases) != sorted(BASES):
-        raise InputError(f"alphabet: found {bases!r}, expected each of A C G T once")
+    bases = _bases(known_source, alphabet)
     check_writable(output, force=force, folder=NAMES)
     tensors = read_tensors(file)
     ignored = [name for name in tensors if name.startswith(known_source.left_out or ("\0",))]
     tensors = {name: tensor for name, tensor in tensors.items() if name not in ignored}
-    values = _sizes(known_source, tensors, ImportOptions(length, off_by_two), file)
-    names = list(tasks) or [str(i) for i in range(values["tasks"])]
-    if len(names) != values["tasks"] or len(set(names)) != len(names):
+    tensors, values = _sizes(known_source, tensors, ImportOptions(length, off_by_two), file)
+    n = values[known_source.outputs]
+    names = list(tasks) or [known_source.output_name.format(i) for i in range(n)]
+    if len(names) != n or len(set(names)) != len(names):
         raise InputError(
             f"tasks: found {len(set(names))} different names, expected one for each of the "
-            f"{values['tasks']} tasks of {file}"
+            f"{n} {known_source.outputs} of {file}"
         )
     config, network = _network(known_source, values, file)
     _fill(network, known_source, tensors, bases, file)
@@ -98,19 +100,36 @@ def import_weights(
     return Run.create(output, config, network, about, force=force)
 
 
+def _bases(source: Source, alphabet: str | None) -> str | None:
+    """The order of the first layer's bases; None where there are none."""
+    if source.alphabet is None:
+        if alphabet is not None:
+            raise InputError(f"alphabet: found {alphabet!r}, but {source.model} takes no bases")
+        return None
+    bases = source.alphabet if alphabet is None else alphabet.upper()
+    if sorted(bases) != sorted(BASES):
+        raise InputError(f"alphabet: found {bases!r}, expected each of A C G T once")
+    return bases
+
+
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a state dict, by name; float32, or integers as they are.
+    """The tensors of a state dict, or arrays of a .npz, by name; float32, or integers as they are.
 
     Raises
     ------
     InputError
         The file is damaged, or holds anything but tensors of numbers by name.
     """
-    expected = "expected the state dict of a model, which torch.save wrote"
+    expected = "expected the state dict of a model, which torch.save wrote, or a .npz"
     try:
         size = path.stat().st_size
-        with path.open("rb") as opened:
-            found = torch.load(opened, map_location="cpu", weights_only=True)
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as opened:
+                found = {name: torch.from_numpy(opened[name]) for name in opened.files}
+            size = max(size, sum(tensor.numel() for tensor in found.values()))  # it may be packed
+        else:
+            with path.open("rb") as file:
+                found = torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; {expected}") from error
     except Exception as error:  # a damaged file can end in any; PyTorch's advice would be to run it
@@ -137,11 +156,13 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def _sizes(
-    source: Source, tensors: Mapping[str, Tensor], options: ImportOptions, path: Path
-) -> dict[str, Any]:
-    """Options of the network that has tensors of these shapes."""
+    source: Source, tensors: dict[str, Tensor], options: ImportOptions, path: Path
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors as they are compared with ours, and options of the network that has them."""
     try:
-        return source.network(tensors, options)
+        if source.converted is not None:
+            tensors = source.converted(tensors)
+        return tensors, source.network(tensors, options)
     except KeyError as error:
         raise InputError(
             f"{path}: lacks the tensor {error.args[0]}; expected all of {source.model}"
@@ -160,7 +181,11 @@ def _network(source: Source, values: dict[str, Any], path: Path) -> tuple[Config
 
 
 def _fill(
-    network: nn.Module, source: Source, tensors: Mapping[str, Tensor], bases: str, path: Path
+    network: nn.Module,
+    source: Source,
+    tensors: Mapping[str, Tensor],
+    bases: str | None,
+    path: Path,
 ) -> None:
     """Give the network the tensors: all of them, and each of its own."""
     held = network.state_dict()
@@ -180,6 +205,7 @@ def _fill(
                 f"{tuple(held[name].shape)}"
             )
         held[name] = tensor
-    order = [bases.index(base) for base in BASES]
-    held[source.first_layer] = held[source.first_layer][:, order]
+    if source.first_layer is not None and bases is not None:
+        order = [bases.index(base) for base in BASES]
+        held[source.first_layer] = held[source.first_layer][:, order]
     network.load_state_dict(held)

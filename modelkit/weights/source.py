@@ -32,11 +32,11 @@ class Source:
     ----------
     model : str
         In `modelkit.MODELS`.
-    alphabet : str
-        The bases that the channels of `first_layer` are, in order.
-    first_layer : str
+    alphabet : str, optional
+        The bases that the channels of `first_layer` are, in order; None of a model without bases.
+    first_layer : str, optional
         Our name of the weight whose second axis are bases.
-    shift : str or None
+    shift : str, optional
         Of the cuts that the model learnt.
     official : callable
         The authors' name of a tensor, from ours.
@@ -45,12 +45,20 @@ class Source:
         that they are told from, ValueError where their shapes fit no network.
     left_out : tuple of str
         Beginnings of names that the authors' files have and our network has not.
+    converted : callable, optional
+        Tensors of other shapes than ours as ours, under the names that `official` gives; KeyError
+        and ValueError as of `network`, which then sees these.
+    outputs, output_name : str
+        The option of the network that is the number of outputs, and the name of one by its number.
     """
 
     model: str
-    alphabet: str
-    first_layer: str
-    shift: str | None
+    alphabet: str | None = None
+    first_layer: str | None = None
+    shift: str | None = None
     official: Callable[[str], str]
     network: Callable[[Mapping[str, Tensor], ImportOptions], dict[str, Any]]
     left_out: tuple[str, ...] = ()
+    converted: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] | None = None
+    outputs: str = "tasks"
+    output_name: str = "{}"
