@@ -61,13 +61,13 @@ def command(run: Path, *, output: Path | None, quiet: bool, **options: Any) -> N
             r["consensus"] is None and not r["dead"] for r in rows
         ],
         "reach 70 % of the possible too rarely: they go by the observed largest activation": [
-            r["fallback"] and not r["dead"] for r in rows
+            r["fallback"] for r in rows
         ],
         "have no informative position: they are not clipped": [r["plain"] for r in rows],
     }
     for what, flagged in flags.items():
         if any(flagged):
-            click.echo(f"{sum(flagged):,} filters {what}", err=True)
+            click.echo(f"{sum(flagged):,} of {len(rows):,} filters {what}", err=True)
     if made.matches is not None and made.matched is not None:
         for note in made.matches.notes:
             click.echo(f"note: {note}", err=True)

@@ -68,7 +68,7 @@ def thresholds(
         reach += ((most_BF >= wanted) & (most_BF > 0)).sum(0)
     fallback = np.zeros(layer.n_filters, np.bool_)
     if by_possible is not None:
-        fallback = reach < FEWEST
+        fallback = (reach < FEWEST) & (observed > 0)
         return Thresholds(np.where(fallback, share * observed, wanted), observed, fallback)
     return Thresholds(share * observed, observed, fallback)
 
