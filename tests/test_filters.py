@@ -2,6 +2,8 @@
 
 import json
 
+import attribute_world
+import motif_networks
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -223,6 +225,22 @@ def test_wide_windows_of_a_deeper_layer_may_run_off_the_ends(tmp_path):
     window = found.frequencies("filter_0")
     assert (window[[0, -1]] == 0.25).all()  # under few windows
     assert (window[20:30] != 0.25).any(axis=1).all()
+
+
+def test_the_first_convolution_of_bpaitac(tmp_path):
+    """Its channels know words of the test sequences, some of which lie there once."""
+    cuts = attribute_world.make_data(attribute_world.make_files(tmp_path), tmp_path / "d")
+    texts = motif_networks.texts_of(cuts.sequence[cuts.split("test")])
+    words = [texts[0][20:27], texts[1][3:10], texts[0][:7]]
+    totals = {name: ([1.0, 2.0, 3.0], 0.0) for name in cuts.samples}
+    run = motif_networks.make_run(tmp_path / "r", cuts, words, totals=totals)
+    found = filters(run, cuts)
+    assert found.table["consensus"].to_pylist() == words
+    assert found.table["fallback"].to_pylist() == [True] * 3
+    assert found.table["possible"].to_pylist() == [1.0] * 3
+    assert found.table["windows"].to_pylist() == [
+        sum(word in text for text in texts) for word in words
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -60,7 +60,7 @@ def command(run: Path, *, output: Path | None, quiet: bool, **options: Any) -> N
         "have no window inside a sequence: they have no motif": [
             r["consensus"] is None and not r["dead"] for r in rows
         ],
-        "reach 70 % of the possible too rarely: they go by the observed largest activation": [
+        "reach that share of the possible too rarely: they go by the largest that is observed": [
             r["fallback"] for r in rows
         ],
         "have no informative position: they are not clipped": [r["plain"] for r in rows],

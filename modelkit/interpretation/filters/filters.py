@@ -131,10 +131,10 @@ def filters(
     targets = read_motifs(database) if isinstance(database, (str, Path)) else database
     subject = Subject(run, data, None, split)
     known = FilterLayer(run.network(place), layer, subject.length, run.path)
-    width = width or chosen.width if not layer else width
-    windows = Windows(
-        known.n_filters, width or known.field.width, whole=not (chosen.every or layer)
-    )
+    if width is None and not layer:
+        width = chosen.width
+    whole = not (chosen.every or layer)
+    windows = Windows(known.n_filters, width or known.field.width, whole=whole)
     passes = _Passes(subject, batch_size, place, progress)
     with torch.inference_mode():
         limits = thresholds(known, passes, share, possible=chosen.possible)
