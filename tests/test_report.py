@@ -456,7 +456,7 @@ def test_many_tasks_are_folded(tmp_path: Path) -> None:
     assert len(parsed.values("Correlation of totals")) == 21
     assert len(parsed.values("Depth of 21 samples")) == 21
     folded = [each for each in parsed.text("summary") if each.endswith("21 rows")]
-    assert len(folded) == 2
+    assert len(folded) == 3  # depth, measures by name, totals
     assert sum("Scatter" in each.attributes["alt"] for each in parsed.all("img")) == 3
     assert out.stat().st_size < LARGEST
 
@@ -486,6 +486,7 @@ class TestWhatIsRefused:
             ("run", "metrics.parquet"),
             ("evaluation", "metrics.json"),
             ("evaluation", "examples.parquet"),
+            ("evaluation", "by_name.parquet"),
             ("attributions", "regions.parquet"),
             ("attributions", "attributions.arrow"),
             ("motifs", "motifs.parquet"),

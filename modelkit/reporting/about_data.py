@@ -34,6 +34,8 @@ def about_data(run: Run, data: Dataset | None, task: Task | None) -> Section:
     blocks: list[Block] = [Text(_sentence(run, data))]
     blocks += [Text(f"Warning: {each}") for each in data.warnings]
     blocks.append(_splits(data, task))
+    if data.labels is not None:
+        blocks.append(_labels(data, task))
     if data.samples and data.totals is not None:
         blocks += [_samples(data, task, data.totals), _histogram(task, data.totals)]
     return Section(key=KEY, title=TITLE, blocks=blocks)
@@ -86,24 +88,32 @@ def _splits(data: Dataset, task: Task) -> Table:
     rest = np.flatnonzero(~used)
     if len(rest):
         rows.append(_split_row(OTHERS, rest, data, [names[i] for i in np.unique(codes[rest])]))
-    columns = ("split", "regions", "negatives", "contigs", "median cuts")
+    columns = ["split", "regions", "negatives", "contigs"]
+    columns += ["median cuts"] if data.totals is not None else []
     caption = "Regions by split, as the run had them"
     caption += "".join(f"; left out {n:,}: {why}" for why, n in task.skipped.items())
     return Table(caption=caption, columns=columns, rows=rows)
 
 
 def _split_row(name: str, rows: Any, data: Dataset, contigs: list[str]) -> tuple[Cell, ...]:
-    totals = data.totals
-    median = np.nan if totals is None or not len(rows) else np.median(totals[rows].mean(1))
     listed = ", ".join(contigs[:4]) + (f" and {len(contigs) - 4} more" if len(contigs) > 4 else "")
     n_negative = int(data.negative[rows].sum())
-    return (
-        Cell(name),
-        integer(len(rows)),
-        integer(n_negative),
-        Cell(listed),
-        number(float(median), ",.1f"),
-    )
+    cells = (Cell(name), integer(len(rows)), integer(n_negative), Cell(listed))
+    if data.totals is None:
+        return cells
+    median = np.median(data.totals[rows].mean(1)) if len(rows) else np.nan
+    return (*cells, number(float(median), ",.1f"))
+
+
+def _labels(data: Dataset, task: Task) -> Table:
+    """Positives of each label in each split."""
+    assert data.labels is not None  # or there is no such table
+    counts = [data.labels[task.rows(split)].sum(0, dtype=np.int64) for split in SPLITS]
+    rows = [
+        (Cell(name), *(integer(int(each[i])) for each in counts))
+        for i, name in enumerate(data.label_names)
+    ]
+    return Table(caption="Examples with each label", columns=("label", *SPLITS), rows=rows)
 
 
 def _samples(data: Dataset, task: Task, totals: Any) -> Table:

@@ -25,7 +25,8 @@ __all__ = ["curves"]
 
 KEY, TITLE, COMMAND = "training", "Training", "modelkit train CONFIG --data DATASET -o RUN"
 TRAIN, VALIDATION = "train_", "validation_"
-LEFT_OUT = ("seconds", "_second", "step", "n_without_cuts", "n_constant")  # how names end
+# how names end that are not shown
+LEFT_OUT = ("seconds", "_second", "step", "n_without_cuts", "n_constant", "n_undefined")
 PARTS = ("profile", "total")  # of the loss
 
 Row = dict[str, Any]

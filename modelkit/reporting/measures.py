@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from kmerengine import schemas
 from kmerengine.errors import InputError
 from kmerengine.io.tables import TableReader
+from modelkit.inference.by_name import BY_NAME, spread
 from modelkit.inference.evaluation import CEILING, EXAMPLES, MODEL, SUMMARY
 from modelkit.reporting.page import Block, Cell, Section, Table, Text, number
 from modelkit.training.checkpoint import as_json
@@ -31,7 +32,7 @@ BETTER = {  # and their units
     "auroc": "higher",
     "auprc": "higher",
 }
-WHOLE = ("n_without_cuts", "n_constant")
+WHOLE = ("n_without_cuts", "n_constant", "n_undefined")
 TOP = "_top"  # of the task with most cuts
 
 
@@ -44,6 +45,7 @@ class Measured(NamedTuple):
     metrics: dict[str, dict[str, float | None]]
     intervals: dict[str, dict[str, dict[str, float | None]]]
     by_quartile: dict[str, dict[str, float | None]]
+    by_name: dict[str, list[Any]]  # columns: name, then the measures of the model
     notes: tuple[str, ...]
     provenance: dict[str, Any]
 
@@ -74,6 +76,7 @@ def read_measured(path: str | Path, run: Run) -> Measured:
             _numbers(found["metrics"]),
             {name: _numbers(each) for name, each in dict(found["intervals"]).items()},
             _numbers(found["by_quartile"]),
+            {},
             tuple(str(each) for each in found.get("notes", ())),
             {name: found[name] for name in ("command", "package_version", "inputs")},
         )
@@ -95,7 +98,7 @@ def read_measured(path: str | Path, run: Run) -> Measured:
             "this run"
         )
     _check_examples(path, measured)
-    return measured
+    return measured._replace(by_name=_read_by_name(path, measured))
 
 
 def _no_constant(name: str) -> float:
@@ -123,6 +126,26 @@ def _check_examples(path: Path, measured: Measured) -> None:
         )
 
 
+def _read_by_name(path: Path, measured: Measured) -> dict[str, list[Any]]:
+    """Columns of the model, which have no prefix."""
+    where = path / BY_NAME
+    table = TableReader(where)
+    about = schemas.read_metadata(table.schema, where, (schemas.EVALUATION,))
+    columns = table.read().to_pydict()
+    names = columns.get("name", [None])
+    values = [v for name, each in columns.items() if name != "name" for v in each]
+    if (
+        about.get("split") != measured.split
+        or not all(isinstance(each, str) for each in names)
+        or not all(v is None or (isinstance(v, float) and math.isfinite(v)) for v in values)
+    ):
+        raise InputError(
+            f"{where}: found other columns than names and their numbers of {measured.split}; "
+            "evaluate the run again"
+        )
+    return {name: each for name, each in columns.items() if "." not in name}
+
+
 def measures(measured: Measured | None) -> Section:
     """Tables of the metrics."""
     if measured is None:
@@ -140,6 +163,8 @@ def measures(measured: Measured | None) -> Section:
     blocks += [_metrics(measured), _intervals(measured)]
     if measured.by_quartile:
         blocks.append(_quartiles(measured.by_quartile))
+    if len(measured.by_name) > 1:
+        blocks.append(_by_name(measured.by_name))
     return Section(key=KEY, title=TITLE, blocks=blocks)
 
 
@@ -179,6 +204,23 @@ def _quartiles(by_quartile: dict[str, dict[str, float | None]]) -> Table:
     ]
     caption = "Of the model, by quartile of the coefficient of variation across tasks"
     return Table(caption=caption, columns=("measure", *columns), rows=rows)
+
+
+def _by_name(columns: Mapping[str, list[Any]]) -> Table:
+    """Of each class or cell type; the caption says how they spread."""
+    measures = [name for name in columns if name != "name"]
+    rows = [
+        (Cell(name), *(number(columns[each][i]) for each in measures))
+        for i, name in enumerate(columns["name"])
+    ]
+    said = []
+    for each in measures:
+        found = spread([math.nan if v is None else v for v in columns[each]])
+        if found.n:
+            said.append(f"{each.replace('_', ' ')} {found} (of {found.n:,})")
+    caption = "Of the model, by name; mean ± standard deviation over the names: " + ", ".join(said)
+    heads = ("name", *(each.replace("_", " ") for each in measures))
+    return Table(caption=caption, columns=heads, rows=rows)
 
 
 def _named(name: str) -> tuple[Cell, Cell]:

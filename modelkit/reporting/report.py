@@ -10,15 +10,18 @@ from kmerengine.io.atomic import atomic, check_writable
 from modelkit.devices import chosen_device
 from modelkit.interpretation.attribution.attributions import Attributions
 from modelkit.interpretation.motifs.motif_set import Motifs
+from modelkit.registry import MODELS
 from modelkit.reporting.about_data import about_data
 from modelkit.reporting.curves import curves
 from modelkit.reporting.footprint_figures import Footprinted, footprint_figures
+from modelkit.reporting.labels import labels
 from modelkit.reporting.measures import measures, read_measured
 from modelkit.reporting.motif_table import motif_table
 from modelkit.reporting.page import render
 from modelkit.reporting.provenance import check_is_of, provenance
 from modelkit.reporting.totals import fitting_task, totals
 from modelkit.reporting.tracks import tracks
+from modelkit.tasks.labels import LabelTask
 from modelkit.training.run import Run
 
 __all__ = ["report"]
@@ -48,7 +51,7 @@ def report(
     output : path
         The file to write.
     dataset : Dataset or path, optional
-        The run's data: regions and depth, and totals that are predicted for `split`.
+        The run's data: regions and depth, and totals or labels that are predicted for `split`.
     evaluation : path, optional
         What `modelkit.evaluate` wrote of this run.
     attributions : Attributions or path, optional
@@ -100,11 +103,12 @@ def report(
         others["motifs"] = motifs.provenance
     if prints is not None:
         others["footprints"] = prints.provenance
+    predicted = labels if MODELS[run.config.model].task is LabelTask else totals
     sections = [
         about_data(run, data, task),
         curves(run),
         measures(measured),
-        totals(run, data, task, chosen, chosen_device(device)),
+        predicted(run, data, task, chosen, chosen_device(device)),
         tracks(attributions),
         motif_table(motifs),
         footprint_figures(prints),

@@ -7,8 +7,9 @@ import torch
 from kmerengine.datasets.folder import Dataset
 from kmerengine.errors import InputError
 from modelkit.figures import COLOURS, GREY, new_figure, style
-from modelkit.metrics import auprc, auroc, has_both, pearson, spearman
+from modelkit.metrics import auprc, auroc, pearson, spearman
 from modelkit.registry import MODELS
+from modelkit.reporting.labels import label_blocks
 from modelkit.reporting.page import (
     Block,
     Cell,
@@ -17,7 +18,6 @@ from modelkit.reporting.page import (
     Section,
     Table,
     Text,
-    integer,
     number,
     picture,
 )
@@ -75,7 +75,10 @@ def totals(
     ]
     names, labels = _labels(data, rows)
     if names:
-        blocks += _of_labels(names, labels, y.mean(1))
+        scores = np.broadcast_to(y.mean(1)[:, None], labels.shape)
+        areas = auroc(labels, scores), auprc(labels, scores)
+        caption = "How well the mean predicted total tells labels from the rest"
+        blocks += label_blocks(names, labels, scores, areas, caption)
     return Section(key=KEY, title=TITLE, blocks=blocks)
 
 
@@ -140,47 +143,3 @@ def _labels(
     if peaks.all() or not peaks.any():
         return (), np.empty((len(rows), 0), np.uint8)
     return (PEAKS,), peaks.astype(np.uint8)[:, None]
-
-
-def _of_labels(names: tuple[str, ...], labels: npt.NDArray[np.uint8], score: Floats) -> list[Block]:
-    """How well a region's predicted total, mean over tasks, tells its labels."""
-    both = has_both(labels)
-    scores = np.broadcast_to(score[:, None], labels.shape)
-    areas = auroc(labels, scores), auprc(labels, scores)
-    share = labels.mean(0)
-    rows = [
-        (Cell(name), *(number(float(each[i])) for each in areas), number(float(share[i])),
-         integer(int(labels[:, i].sum())))
-        for i, name in enumerate(names)
-    ]  # fmt: skip
-    table = Table(
-        caption="How well the mean predicted total tells labels from the rest",
-        columns=("label", "auROC", "auPRC", "auPRC by chance", "positives"),
-        rows=rows,
-    )
-    usable = np.flatnonzero(both)
-    if not len(usable):
-        return [table]
-    order = usable[np.argsort(-areas[1][usable], kind="stable")]
-    chosen = order if len(order) <= SHOWN else order[[0, len(order) // 2, -1]]
-    curves = [_precision(names[i], labels[:, i], score, float(areas[1][i])) for i in chosen]
-    return [Gallery(curves), table]
-
-
-def _precision(name: str, label: npt.NDArray[np.uint8], score: Floats, area: float) -> Picture:
-    from sklearn.metrics import precision_recall_curve  # type: ignore[import-untyped]
-
-    precision, recall, _ = precision_recall_curve(label, score)
-    chance = float(label.mean())
-    with style():
-        figure = new_figure(3.4, 3.2)
-        axes = figure.subplots()
-        axes.step(recall, precision, where="pre", color=COLOURS[0])
-        axes.axhline(chance, color=GREY, linewidth=0.8, linestyle=":")
-        axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
-        axes.set_title(f"{name}: auPRC = {area:.3f}")
-    alt = (
-        f"Precision-recall curve of {name}: the area is {area:.3f}, by chance {chance:.3f}, which "
-        "a dotted line marks."
-    )
-    return picture(figure, alt)
