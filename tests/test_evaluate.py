@@ -12,7 +12,7 @@ import torch
 from click.testing import CliRunner
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
-from scipy.stats import pearsonr
+from scipy.stats import pearsonr, spearmanr
 from small_data import SMALL, WINDOW, make_data
 
 from kmerengine import Dataset, InputError
@@ -134,6 +134,38 @@ def test_intervals_are_of_the_measures_of_each_example(run: Run, data: Dataset) 
         values = measures[name][~np.isnan(measures[name])]
         assert interval.value == pytest.approx(values.mean())
         assert interval.low < interval.value < interval.high
+
+
+def test_correlations_by_task_are_those_of_its_totals(
+    run: Run, data: Dataset, tmp_path: Path
+) -> None:
+    found = evaluate(run, data, tmp_path / "e", replicates=(data.path, data.path))
+    assert found.names == data.samples
+    rows = data.split("test")
+    codes = np.minimum(np.asarray(data.sequence)[rows], 4)
+    x = np.eye(5, 4, dtype=np.float32)[codes]
+    with torch.no_grad():
+        y = run.network()(torch.from_numpy(x).mT).totals.numpy().astype(np.float64)
+    n = window_of(data.counts, data)[rows].sum(-1)
+    measures = found.by_name["model"]
+    for t in range(len(data.samples)):
+        expected = {
+            "pearson_across_regions": pearsonr(y[:, t], n[:, t]).statistic,
+            "spearman_across_regions": spearmanr(y[:, t], n[:, t]).statistic,
+            "log_pearson_across_regions": pearsonr(np.log1p(y[:, t]), np.log1p(n[:, t])).statistic,
+        }
+        for name, value in expected.items():
+            assert measures[name][t] == pytest.approx(value, rel=1e-4), name
+    for name, values in measures.items():
+        assert values.mean() == pytest.approx(found.metrics["model"][name])
+    table = pq.read_table(tmp_path / "e" / "by_name.parquet")
+    assert table["name"].to_pylist() == list(data.samples)
+    assert table["replicate.pearson_across_regions"].to_pylist() == pytest.approx([1, 1])
+    assert "mean_profile.pearson_across_regions" in table.schema.names
+    lines = found.lines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("by name"))
+    assert [line.split()[0] for line in lines[at + 1 : at + 3]] == list(data.samples)
+    assert lines[-1].startswith("mean ± sd over 2 ")
 
 
 def test_across_tasks_by_quartile_of_variation(many: Run) -> None:
