@@ -23,7 +23,7 @@ from sklearn.metrics import (
 from kmerengine import InputError
 from modelkit.cli import main
 from modelkit.inference.evaluate import evaluate
-from modelkit.inference.trials import evaluate_trials
+from modelkit.inference.trials import Trials, evaluate_trials
 from modelkit.registry import MODELS
 from modelkit.tasks.label_config import LabelConfig
 from modelkit.training.checkpoint import read_checkpoint
@@ -371,6 +371,27 @@ def test_a_class_that_is_not_in_the_split_is_a_dash_and_null(run, data, tmp_path
         "tal", "-", "-"
     ]  # fmt: skip
     assert "NaN" not in (tmp_path / "e" / "metrics.json").read_text()
+
+
+def test_one_class_is_one(tmp_path):
+    data = make_labels(tmp_path / "w", words={"tal": WORDS["tal"]})
+    run = train(small_config("training.epochs=1"), data, tmp_path / "run")
+    found = evaluate(run, data, resamples=5)
+    assert found.names == ("tal",)
+    assert found.over_names()["auroc"] == (found.metrics["model"]["auroc"], 0, 1)
+    assert found.examples["model"]["loss"].shape == (75,)
+
+
+def test_of_many_names_the_spread_alone_is_printed(run, data):
+    found = evaluate(run, data, resamples=5)
+    areas = np.linspace(0, 1, 919)
+    many = found._replace(
+        names=tuple(f"n{i}" for i in range(919)), by_name={"model": {"auroc": areas}}
+    )
+    text = many.lines()[-3:]
+    assert text[1] == "919 names: --output writes them all"
+    assert f"{0.5:.4f} ± {areas.std():.4f}" in text[2]
+    assert Trials(("a", "b"), (many, many)).lines()[-2:][0] == text[1]
 
 
 @pytest.fixture(scope="module")

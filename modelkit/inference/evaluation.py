@@ -117,6 +117,8 @@ class Evaluation(NamedTuple):
             for i, name in enumerate(self.names):
                 values = [each[i] for each in measures.values()]
                 found.append(f"{name:<28}" + "".join(cell(f"{v:.4f}", v) for v in values))
+        else:
+            found.append(f"{len(self.names):,} names: --output writes them all")
         spreads = self.over_names().values()
         cells = "".join(cell(str(each), each.mean) for each in spreads)
         return [*found, f"{f'mean ± sd over {len(self.names):,}':<28}" + cells]

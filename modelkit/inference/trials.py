@@ -95,6 +95,8 @@ class Trials(NamedTuple):
             for i, name in enumerate(names):
                 spreads = [each[i] for each in by_name.values()]
                 found.append(f"{name:<28}" + "".join(cell(str(s), s.mean) for s in spreads))
+        else:
+            found.append(f"{len(names):,} names: --output writes them all")
         cells = "".join(cell(str(each), each.mean) for each in self.over_names().values())
         return [*found, f"{f'mean ± sd over {len(names):,}':<28}{cells}"]
 
