@@ -52,8 +52,8 @@ def odd(tmp_path_factory):
 @pytest.mark.parametrize("batch_size", [7, 64])
 @pytest.mark.parametrize(
     ("preset", "options"),
-    [("paper", {}), ("paper", {"threshold": 0.95, "width": 9}), ("code", {}),
-     ("code", {"threshold": 0.8, "width": 3})],
+    [("paper", {}), ("paper", {"threshold": 0.95, "width": 8}), ("code", {}),
+     ("code", {"threshold": 0.8, "width": 4})],
 )  # fmt: skip
 def test_loops_find_the_same(odd, preset, options, batch_size):
     texts, data, run, weight, scale, offset = odd
@@ -93,6 +93,17 @@ def test_of_equal_maxima_the_first_counts(tmp_path):
         for i, base in enumerate(text):
             expected[i, "ACGT".index(base)] += 0.5
     np.testing.assert_array_equal(found.frequencies("filter_0"), expected)
+
+
+@pytest.mark.parametrize("n", [9, 10])
+def test_ten_sequences_are_enough(tmp_path, n):
+    """So many reach 4 of 5, above 70 % of it; others reach 3, above 70 % of 4."""
+    data = make_data(tmp_path, ["TTTACGATTT"] * n + ["TTTACTATTT"] * 20)
+    run = make_run(tmp_path / "r", data, [words_as_weights(["ACGAA"])])
+    row = filters(run, data).table.to_pylist()[0]
+    assert (row["possible"], row["observed"], row["fallback"]) == (5, 4, n < 10)
+    assert row["threshold"] == pytest.approx(0.7 * (4 if n < 10 else 5))
+    assert row["passed"] == row["windows"] == (29 if n < 10 else 10)
 
 
 def test_a_window_at_an_end_is_whole_or_left_out(tmp_path):
@@ -193,6 +204,7 @@ def test_a_second_layer_shows_a_motif_whose_halves_the_first_sees(tmp_path, pool
     assert not row["fallback"]
     assert found.provenance["field"] == (5 + 6 if pool == 1 else 5 + 1 + 6 * 2)
     window = found.frequencies("filter_0")
+    assert len(window) == found.provenance["field"]
     sharp = np.array([[float(b == base) for b in "ACGT"] for base in whole])
     blurred = sharp
     if pool == 2:  # as often at even as at odd positions
