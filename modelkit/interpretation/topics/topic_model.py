@@ -5,6 +5,7 @@ of the weights of its features, is a row of `P @ W` (`native_kernels.gapped_line
 that table is made once, 79 MB for BindVAE, and a sequence is a bag of its rows; nothing is dense.
 """
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,17 @@ class TopicModel:
     def provenance(self) -> dict[str, Any]:
         """Name and digest of the weights, for the files that are made with them."""
         return schemas.digest(self.run.path / BEST) | {"name": self.run.path.resolve().name}
+
+    def columns(self, topics: Sequence[str]) -> npt.NDArray[np.int64]:
+        """Numbers of topics, by default of all; InputError for one that the model lacks."""
+        for each in topics:
+            if each not in self.topics:
+                raise InputError(
+                    f"topics: found {each!r}, expected topic_0 to {self.topics[-1]}, as "
+                    f"{self.run.path} has them"
+                )
+        chosen = dict.fromkeys(topics or self.topics)
+        return np.array([self.topics.index(each) for each in chosen], np.int64)
 
     @torch.inference_mode()
     def of_words(
