@@ -18,6 +18,7 @@ from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic, check_writable
 from kmerengine.io.list_columns import list_column
 from modelkit.figures import Format, encoded
+from modelkit.interpretation.topics.analysis_figures import draw_bars
 from modelkit.interpretation.topics.map import TopicMap
 from modelkit.interpretation.topics.tables import (
     TOPIC_ACCESSIBILITY,
@@ -26,7 +27,6 @@ from modelkit.interpretation.topics.tables import (
     put_table,
     table_of,
 )
-from modelkit.interpretation.topics.analysis_figures import draw_bars
 from modelkit.interpretation.topics.values import check_model, values_of
 
 if TYPE_CHECKING:

@@ -80,9 +80,7 @@ def top_mann_whitney(values: Floats, labels: Ints, n_factors: int, top: float) -
     return Tests(u, ndtr(-z), u / (a * b))
 
 
-def _one_topic(
-    values: Floats, labels: Ints, n_probes: Ints, n_top: Ints
-) -> tuple[Floats, Floats]:
+def _one_topic(values: Floats, labels: Ints, n_probes: Ints, n_top: Ints) -> tuple[Floats, Floats]:
     """U and the sum of c^3 - c over ties, of each factor; shape (T,).
 
     A group are probes of one value, a run those of one factor among them. Groups count from the

@@ -26,7 +26,7 @@ from kmerengine import schemas
 from kmerengine.errors import InputError
 from modelkit.interpretation.motifs.naming import q_values
 from modelkit.interpretation.topics.mann_whitney import top_mann_whitney, top_of
-from modelkit.interpretation.topics.probes import Probes, numbered
+from modelkit.interpretation.topics.probes import Probes, factors_of, numbered, read_labels
 from modelkit.interpretation.topics.tables import (
     TOPIC_MAP,
     check_table_path,
@@ -87,9 +87,7 @@ class TopicMap:
     mean: Floats
     share: Floats
 
-    def __init__(
-        self, table: pa.Table, document: dict[str, Any], path: Path | None = None
-    ) -> None:
+    def __init__(self, table: pa.Table, document: dict[str, Any], path: Path | None = None) -> None:
         self.table, self.provenance, self.path = table, document, path
         factors, topics = table["factor"].to_pylist(), table["topic"].to_pylist()
         self.factors, self.topics = tuple(dict.fromkeys(factors)), tuple(dict.fromkeys(topics))
@@ -145,7 +143,8 @@ def topic_map(
     values : Proportions, path or array of shape (N, M)
         Topics of probes.
     labels : Probes, path, or sequence of length N
-        Factor of each probe; of `Proportions` they are found by the names of the probes.
+        Factor of each probe; of `Proportions` it is found by the probe's name. A file is
+        probes.parquet of `kmerengine simulate kmers`, or a table of names and factors.
     output : path, optional
         Write there: .parquet or .tsv.
     kind : "concentrations" or "proportions"
@@ -196,16 +195,15 @@ def labelled(labels: Probes | str | Path | Sequence[object], given: Values) -> L
     inputs: dict[str, Any] = dict(given.inputs)
     listed: Sequence[object]
     without = 0
-    if isinstance(labels, str | Path):
-        labels = Probes.open(labels)
-    if isinstance(labels, Probes):
-        if given.names is None:
-            listed = labels.factors
-        else:
-            listed = labels.factors_of(given.names, given.where)
-            without = len(labels) - len(listed)
-        if labels.path is not None:
-            inputs["probes"] = schemas.digest(labels.path)
+    path = Path(labels) if isinstance(labels, str | Path) else getattr(labels, "path", None)
+    if path is not None:
+        inputs["probes"] = schemas.digest(path)
+    if isinstance(labels, Probes | str | Path):
+        by_name = labels.labels if isinstance(labels, Probes) else read_labels(labels)
+        listed = list(by_name.values())
+        if given.names is not None:
+            listed = factors_of(by_name, given.names, given.where)
+            without = len(by_name) - len(listed)
     else:
         listed = list(labels)
     if len(listed) != len(given.matrix):

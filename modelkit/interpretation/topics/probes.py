@@ -16,7 +16,7 @@ from kmerengine.io.fasta import stream_fasta
 from kmerengine.io.tables import TableReader
 from kmerengine.io.text import text_blocks
 
-__all__ = ["Probes", "numbered"]
+__all__ = ["Probes", "factors_of", "numbered", "read_labels"]
 
 LETTERS = b"ACGTURYSWKMBDHVNacgturyswkmbdhvn"
 HEADER = ("name", "factor")
@@ -117,25 +117,35 @@ class Probes:
     def __len__(self) -> int:
         return len(self.names)
 
-    def factors_of(self, names: Sequence[str], where: str) -> list[str]:
-        """The factor of each of these probes.
+    @property
+    def labels(self) -> dict[str, str]:
+        """The factor of each probe, by its name."""
+        return dict(zip(self.names, self.factors, strict=True))
 
-        Raises
-        ------
-        InputError
-            A name of no probe, or one that is there twice.
-        """
-        factor = dict(zip(self.names, self.factors, strict=True))
-        seen: set[str] = set()
-        for row, name in enumerate(names):
-            if name not in factor or name in seen:
-                found = f"{name!r} again" if name in seen else f"{name!r}, which is no probe"
-                raise InputError(
-                    f"{where}: row {row}: found {found}; expected proportions of the probes of "
-                    f"{self.path or 'this set'}, each once"
-                )
-            seen.add(name)
-        return [factor[name] for name in names]
+
+def read_labels(path: str | Path) -> dict[str, str]:
+    """The factor of each probe by its name, of probes.parquet or of the table alone."""
+    path = Path(path)
+    return Probes.open(path).labels if _is_parquet(path) else _read_factors(path)
+
+
+def factors_of(labels: dict[str, str], names: Sequence[str], where: str) -> list[str]:
+    """The factor of each of these probes.
+
+    Raises
+    ------
+    InputError
+        A name of no probe, or one that is there twice.
+    """
+    seen: set[str] = set()
+    for row, name in enumerate(names):
+        if name not in labels or name in seen:
+            found = f"{name!r} again" if name in seen else f"{name!r}, which has no factor"
+            raise InputError(
+                f"{where}: row {row}: found {found}; expected the probes that have one, each once"
+            )
+        seen.add(name)
+    return [labels[name] for name in names]
 
 
 def numbered(labels: Sequence[object]) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
@@ -169,6 +179,8 @@ def _read_factors(path: Path) -> dict[str, str]:
                     f"{path}: line {number}: found the name {fields[0]!r} again, expected each once"
                 )
             found[fields[0]] = fields[1]
+    if not found:
+        raise InputError(f"{path}: found no line, expected names of probes with their factors")
     return found
 
 

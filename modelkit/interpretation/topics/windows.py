@@ -214,9 +214,7 @@ def _table(
     factors: list[list[str]] | None,
 ) -> pa.Table:
     row, start, topic, value = columns or [np.empty(0, np.int64)] * 4
-    names = [
-        name if name not in ("", ".") else str(i) for i, name in enumerate(placed.name)
-    ]
+    names = [name if name not in ("", ".") else str(i) for i, name in enumerate(placed.name)]
     return table_of(
         SCHEMA,
         {
