@@ -13,7 +13,7 @@ COMMANDS = {
     "import-weights": "Make a run of the weights that a paper released.",
     "marginalize": "Predict what motifs add to the totals of shuffled regions.",
     "motifs": "Cluster seqlets to motifs, compare two models, name them.",
-    "predict": "Write predicted profiles as bigWig and totals as Parquet.",
+    "predict": "Write predicted profiles as bigWig, totals or labels as Parquet.",
     "report": "Write one HTML page about a run.",
     "select": "List the regions that some models predict better than others.",
     "seqlets": "Find the short stretches of sequence that a model goes by.",
