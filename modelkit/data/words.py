@@ -16,6 +16,7 @@ from torch import Tensor
 from kmerengine.errors import InputError
 from kmerengine.kmers.vocabulary import Vocabulary
 from modelkit.data.draws import Purpose, order
+from native_kernels.gapped_linear import Columns, gapped_columns
 
 __all__ = ["WordBatch", "WordLoader", "Words"]
 
@@ -52,26 +53,39 @@ class WordBatch(NamedTuple):
     indptr: Tensor  # (B + 1,), int64: of words
     words: Tensor  # int32
     counts: Tensor  # float32
-    feature_indptr: Tensor  # (B + 1,), int64
-    features: Tensor  # int32, ascending within a row
-    feature_counts: Tensor  # float32
+    n_tokens: Tensor  # (B,), float64: counts of features
+    features: Columns | None  # the same counts as features; only a likelihood needs them
 
     @classmethod
     def of(
-        cls, rows: Rows, words: Words, vocabulary: Vocabulary, device: torch.device
+        cls,
+        rows: Rows,
+        words: Words,
+        vocabulary: Vocabulary,
+        device: torch.device,
+        *,
+        features: bool = True,
     ) -> "WordBatch":
         """A batch of these rows' words."""
-        indptr, features, counts = vocabulary.projection.rows(*words)
-        arrays = (
-            rows,
-            words.indptr,
-            words.words.astype(np.int32),
-            words.counts.astype(np.float32),
-            indptr,
-            features.astype(np.int32),
-            counts.astype(np.float32),
+        indptr = torch.from_numpy(words.indptr)
+        found = torch.from_numpy(words.words.astype(np.int32))
+        counts = torch.from_numpy(words.counts.astype(np.float32))
+        p_indptr, p_features = map(torch.from_numpy, vocabulary.projection.matrix)
+        of_words = counts.double() * p_indptr.diff()[found.long()]
+        ends = torch.cat([of_words.new_zeros(1), of_words.cumsum(0)])
+        columns = None
+        if features:
+            columns = gapped_columns(
+                indptr, found, counts, p_indptr, p_features, vocabulary.n_features
+            ).to(device)
+        return cls(
+            torch.from_numpy(rows).to(device),
+            indptr.to(device),
+            found.to(device),
+            counts.to(device),
+            ends[indptr].diff().to(device),
+            columns,
         )
-        return cls(*(torch.from_numpy(np.ascontiguousarray(a)).to(device) for a in arrays))
 
 
 class WordLoader:

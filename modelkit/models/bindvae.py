@@ -13,6 +13,7 @@ B = peaks, M = topics, D = features.
 """
 
 import math
+from collections.abc import Callable
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -28,8 +29,8 @@ from kmerengine.errors import InputError
 from kmerengine.kmers.vocabulary import Vocabulary
 from modelkit.config import Section
 from modelkit.data.words import WordBatch
-from native_kernels.gapped_linear import gapped_linear
-from native_kernels.topic_nll import topic_nll
+from native_kernels.gapped_linear import AdamStep, gapped_linear, gapped_linear_step
+from native_kernels.topic_nll import TopicLoss, topic_nll, topic_nll_step
 
 __all__ = ["BindVAE", "TopicNetwork", "TopicOutput", "dirichlet_divergence"]
 
@@ -95,6 +96,9 @@ class BindVAE(nn.Module):
 
     Parameters of the network: `embedding` (D, 300), the weights of the features, and its `bias`;
     `layers` of the encoder; `decoder` (D, M), logits of the features in each topic; `prior` (M,).
+
+    Nearly all weights are in two matrices. On the CPU a training may take Adam's step on them while
+    their gradient is made, see `modelkit.training.optimizer.TakesSteps`.
     """
 
     p_indptr: Tensor
@@ -112,6 +116,8 @@ class BindVAE(nn.Module):
         self.decoder = nn.Parameter(_glorot_normal(n, topics))
         self.prior = nn.Parameter(torch.full((topics,), _inverse_softplus(options.prior)))
         indptr, features = vocabulary.projection.matrix
+        self.takes_steps = False
+        self.steps: dict[str, Callable[[Tensor, Tensor, AdamStep], None]] = {}
         self.register_buffer("p_indptr", torch.from_numpy(indptr), persistent=False)
         self.register_buffer("p_features", torch.from_numpy(features), persistent=False)
 
@@ -120,25 +126,11 @@ class BindVAE(nn.Module):
         eta = self.concentrations(batch)
         posterior = Dirichlet(eta, validate_args=False)
         z = posterior.rsample() if sample else posterior.mean
-        nll = topic_nll(
-            z.to(self.decoder.dtype),
-            self.decoder,
-            batch.feature_indptr,
-            batch.features,
-            batch.feature_counts,
-        )
-        return TopicOutput(eta, z, nll, self.alpha())
+        return TopicOutput(eta, z, self._nll(z.to(self.decoder.dtype), batch), self.alpha())
 
     def concentrations(self, batch: WordBatch) -> Tensor:
         """eta (B, M), float64: the divergence of large ones has no digits left in float32."""
-        x = self.bias + gapped_linear(
-            batch.indptr,
-            batch.words,
-            batch.counts,
-            self.embedding,
-            self.p_indptr,
-            self.p_features,
-        )
+        x = self.bias + self._embedded(batch)
         for layer in self.layers:
             x = layer(x.relu())
         return self._clipped(x)
@@ -150,6 +142,44 @@ class BindVAE(nn.Module):
     def theta(self) -> Tensor:
         """Probabilities of the features in each topic, (M, D)."""
         return self.decoder.softmax(0).T
+
+    def _embedded(self, batch: WordBatch) -> Tensor:
+        """The first layer without its bias, (B, units)."""
+        weight, columns = self.embedding, batch.features
+        y = gapped_linear(
+            batch.indptr,
+            batch.words,
+            batch.counts,
+            weight.detach() if self._fuses else weight,
+            self.p_indptr,
+            self.p_features,
+            columns,
+        )
+        if self._fuses:
+            assert columns is not None  # a batch that is trained on has features
+            y.requires_grad_()
+            self.steps["embedding"] = lambda mean, square, step: gapped_linear_step(
+                weight, mean, square, columns, _gradient(y), step
+            )
+        return y
+
+    def _nll(self, z: Tensor, batch: WordBatch) -> Tensor:
+        logits = self.decoder
+        if batch.features is None:
+            raise InputError("batch: has no features, expected them for a likelihood")
+        if not self._fuses:
+            return topic_nll(z, logits, batch.features)
+        found = TopicLoss.of(z, logits.detach(), batch.features)
+        nll = found.nll
+        nll.retain_grad()
+        self.steps["decoder"] = lambda mean, square, step: topic_nll_step(
+            logits, mean, square, found, _gradient(nll), step
+        )
+        return nll
+
+    @property
+    def _fuses(self) -> bool:
+        return self.takes_steps and self.training and torch.is_grad_enabled()
 
     def _clipped(self, raw: Tensor) -> Tensor:
         return functional.softplus(raw.double()).clamp(self.options.lowest, self.options.highest)
@@ -168,6 +198,11 @@ def dirichlet_divergence(eta: Tensor, alpha: Tensor) -> Tensor:
     away = (eta - alpha) * (eta.digamma() - whole.digamma()[..., None])
     found = whole.lgamma() - eta.lgamma().sum(-1) - alpha.sum(-1).lgamma() + alpha.lgamma().sum(-1)
     return (found + away.sum(-1)).clamp(min=0)
+
+
+def _gradient(values: Tensor) -> Tensor:
+    assert values.grad is not None  # a step is taken after the loss's backward
+    return values.grad
 
 
 def _dense(inputs: int, outputs: int) -> nn.Linear:

@@ -102,7 +102,7 @@ class Trainer:
                 f"training.batch_size: found {options.batch_size}, expected a multiple of "
                 f"accumulate ({options.accumulate}) times the ranks ({ranks.ranks})"
             )
-        self.stepper = Stepper(network, options)
+        self.stepper = Stepper(network, options, alone=ranks.ranks == 1)
         self.averages = Averages(network, options.ema) if options.ema is not None else None
         self.batches: Batches = task.batches(
             self.training_rows,

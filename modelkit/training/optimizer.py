@@ -1,14 +1,37 @@
 """How a step moves the weights: optimizer, penalties, clipping, warm-up, averaged weights."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from modelkit.config import TrainingOptions
+from native_kernels.gapped_linear import AdamStep
 
-__all__ = ["Averages", "Stepper", "penalised"]
+__all__ = ["Averages", "Stepper", "TakesSteps", "penalised"]
+
+
+@runtime_checkable
+class TakesSteps(Protocol):
+    """A network that takes Adam's step on some weights itself, so that their gradient is not made.
+
+    While `takes_steps`, a backward leaves what it would have made a gradient of in `steps`: by the
+    name of a parameter, a function of Adam's two averages and the step. The numbers are Adam's but
+    for rounding, the averages are the optimizer's.
+    """
+
+    takes_steps: bool
+    steps: dict[str, Callable[[Tensor, Tensor, AdamStep], None]]
+
+
+def _needs_gradients(options: TrainingOptions) -> bool:
+    """Whether a step wants more of gradients than Adam does, or they come in pieces."""
+    other = options.optimizer != "adam" or options.compile or options.accumulate > 1
+    return bool(
+        other or options.l1 or options.l2 or options.weight_decay or options.clip_norm is not None
+    )
 
 
 def penalised(model: nn.Module) -> dict[str, nn.Parameter]:
@@ -25,9 +48,12 @@ class Stepper:
 
     The penalties' gradients, ``2 * l2 * w + l1 * sign(w)``, are added to those of the loss, which
     is the same as adding l1 * sum of |w| and l2 * sum of w**2 to it.
+
+    A model of `TakesSteps` on the CPU, `alone` (no other ranks have gradients to be added), takes
+    its steps itself where nothing else needs its gradients.
     """
 
-    def __init__(self, model: nn.Module, options: TrainingOptions) -> None:
+    def __init__(self, model: nn.Module, options: TrainingOptions, *, alone: bool = True) -> None:
         self.options = options
         self.parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
         self.penalised = list(penalised(model).values())
@@ -46,6 +72,10 @@ class Stepper:
             self.optimizer = kind(
                 held, rate, options.betas, options.eps, weight_decay=decay, fused=True
             )
+        self.model = model if isinstance(model, TakesSteps) else None
+        if self.model is not None:
+            on_cpu = all(parameter.is_cpu for parameter in held)
+            self.model.takes_steps = alone and on_cpu and not _needs_gradients(options)
 
     @property
     def learning_rate(self) -> float:
@@ -79,9 +109,28 @@ class Stepper:
             nn.utils.clip_grad_norm_(self.parameters.values(), options.clip_norm)
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate
+        self._let_the_model_step()
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.step_number += 1
+
+    def _let_the_model_step(self) -> None:
+        if self.model is None:
+            return
+        options = self.options
+        for name, take in self.model.steps.items():
+            if self.step_number < self.frozen[name]:
+                continue
+            parameter = self.parameters[name]
+            state = self.optimizer.state[parameter]
+            if not state:  # as Adam begins
+                state["step"] = torch.zeros(())
+                state["exp_avg"] = torch.zeros_like(parameter)
+                state["exp_avg_sq"] = torch.zeros_like(parameter)
+            state["step"] += 1
+            step = AdamStep(int(state["step"]), self.learning_rate, options.betas, options.eps)
+            take(state["exp_avg"], state["exp_avg_sq"], step)
+        self.model.steps.clear()
 
     def state(self) -> dict[str, Tensor]:
         """What the optimizer remembers of each weight, by the weight's name."""

@@ -1,0 +1,79 @@
+"""BindVAE on the CPU: steps and peaks per second, against dense PyTorch.
+
+    python -m bench.bindvae [--repeats 3] [--case NAME ...] [--provider NAME ...] [--list]
+
+Full size: 112,800 features, 100 topics, 45.3 million weights, batches of 128 peaks of 200 bp. The
+other way is `bench.bindvae_dense`: all counts dense, and PyTorch's fused Adam; with memory kept as
+in `bench.models`, since fresh gradients of 180 MB a step are most of what the kernel would do. Our
+way needs none, and runs as users run it. Losses of the first batch must agree.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from bench.command import main
+from bench.harness import Case, Facts, Provider
+from bench.machine import package_version
+from bench.models import KEEPS, KEPT
+
+PEAKS = 76_218  # of GM12878 in the paper
+SIZE = "BindVAE, 112,800 features, 100 topics"
+
+
+def way(
+    name: str, job: str, by: str, *, work: int, keep: bool = False, runs: int | None = None
+) -> Provider:
+    """One implementation, in a process of its own that times itself."""
+    setting = [f"{key}={value}" for key, value in KEPT.items()] if keep else []
+    unset = [] if keep else [part for key in KEPT for part in ("-u", key)]
+    alone = [sys.executable, "-m", "bench.bindvae_alone", job, by, str(work)]
+
+    def observe(_: Path, stdout: str) -> Facts:
+        said = json.loads(stdout.splitlines()[-1])
+        return {fact: value for fact, value in said.items() if fact != "seconds"}
+
+    return Provider(
+        name=name + (KEEPS if keep else ""),
+        command=lambda _: ["env", *unset, *setting, *alone],
+        observe=observe,
+        version=lambda: package_version("torch"),
+        self_timed=True,
+        runs=runs,
+    )
+
+
+def training(steps: int) -> Case:
+    """Steps of 128 peaks."""
+    return Case(
+        name="train",
+        label=f"{SIZE}, steps of 128 peaks",
+        work=steps,
+        unit="step",
+        providers=[
+            way("modelkit", "train", "modelkit", work=steps),
+            way("dense PyTorch", "train", "dense", work=steps, keep=True),
+            way("dense PyTorch", "train", "dense", work=steps, runs=1),
+        ],
+    )
+
+
+def inference(peaks: int) -> Case:
+    """Proportions of peaks."""
+    return Case(
+        name="infer",
+        label=f"{SIZE}, proportions of {peaks:,} peaks",
+        work=peaks,
+        unit="peak",
+        providers=[
+            way("modelkit", "infer", "modelkit", work=peaks),
+            way("dense PyTorch", "infer", "dense", work=peaks, keep=True, runs=1),
+        ],
+    )
+
+
+CASES = [training(20), inference(PEAKS)]
+
+
+if __name__ == "__main__":
+    main("bindvae", __doc__, CASES)
