@@ -150,6 +150,10 @@ def test_filters_that_are_motifs_give_them_back(tmp_path, preset):
         assert np.corrcoef(window[5:14].ravel(), pwm.ravel())[0, 1] > 0.95
         assert np.abs(np.delete(window, range(5, 14), axis=0) - 0.25).max() < 0.12
         assert (row["start"], row["end"]) in {(2, 17), (3, 17), (2, 16)}  # an end may say nothing
+        motif = found.motifs[number]
+        assert motif.total_information == pytest.approx(row["information"], abs=1e-9)
+        assert motif.consensus == row["consensus"]
+        assert len(motif) == row["end"] - row["start"] < len(window)
         assert row["match"] == f"true_{number}"
         assert row["match_e"] < 1e-3
         assert row["windows"] > 100
