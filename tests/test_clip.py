@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelkit.interpretation.filters.clip import informative_span
@@ -31,6 +31,7 @@ def test_the_numbers_are_options():
     assert informative_span(bits, above=0.25, margin=0) == (2, 6)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([0.0, 0.4, 0.5, 0.6, 2.0]), min_size=1, max_size=30),
        st.integers(0, 5))  # fmt: skip
 def test_a_loop_finds_the_same(bits, margin):
