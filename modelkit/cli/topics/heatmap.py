@@ -20,7 +20,7 @@ from modelkit.cli.topics._options import figure, kind, or_none, output, probes
 @click.option(
     "--signal", type=float, default=2.0, show_default=True, metavar="FOLD",
     help="A topic is shown if its mean over the probes of a factor is so many times that of all "
-    "other probes.",
+    "other probes, and an equal share.",
 )  # fmt: skip
 @kind("proportions")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the probes drawn.")

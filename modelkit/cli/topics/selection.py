@@ -6,12 +6,12 @@ from typing import Any
 import click
 
 from kmerengine.cli._options import PATH, force, quiet
-from modelkit.cli.topics._options import or_none, output
+from modelkit.cli.topics._options import or_none
 
 
 @click.command("selection")
 @click.argument("maps", type=PATH, nargs=-1, required=True, metavar="MAP...")
-@output
+@click.option("-o", "--output", type=PATH, help="A folder.")
 @click.option(
     "--name", "names", multiple=True, callback=or_none, help="Of each MAP's model; repeatable."
 )
@@ -32,4 +32,5 @@ def command(maps: tuple[Path, ...], *, quiet: bool, **options: Any) -> None:
         click.echo(
             f"{row['rank']:>3}  {row['model']}: {row['factors']:,} factors{chosen}", err=True
         )
-    click.echo(f"{made.path}: {len(made.factors):,} factors together", err=True)
+    where = "" if made.path is None else f"{made.path}: "
+    click.echo(f"{where}{len(made.factors):,} factors together", err=True)

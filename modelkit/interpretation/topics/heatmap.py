@@ -1,8 +1,13 @@
 """Probes of factors in the space of topics: figure 2b of Kshirsagar et al. (2021).
 
 The paper shows 200 probes of each of 48 factors, and 42 of 100 topics, "chosen based on whether a
-dimension contains any signal". Here a topic carries signal if the mean over the probes of one
-factor is at least twice that over all other probes that are shown.
+dimension contains any signal". Here a topic carries signal if the mean proportion over the probes
+of one factor is at least twice that over all other probes that are shown, and twice an equal share:
+
+    signal of m = max over factors t of min(mean_t / mean_others, M mean_t)
+
+The second part is for probes that have nothing: their topics are all as large as one another, which
+is more than is left of them beside a topic that a probe is full of.
 
 N = probes, T = factors, M = topics.
 """
@@ -53,7 +58,7 @@ PROBES = pa.schema(
 TOPICS = pa.schema(
     [
         column("topic", pa.string()),
-        column("signal", pa.float64()),  # mean of the best factor over that of all other probes
+        column("signal", pa.float64()),  # of the best factor, see above
         column("factor", pa.string()),  # the best one
         column("shown", pa.bool_()),
         column("place", pa.int64(), nullable=True),  # among those that are shown
@@ -142,12 +147,15 @@ def topic_heatmap(
         factor_of.append(np.full(len(some), place))
     row, factor_number = np.concatenate(rows), np.concatenate(factor_of)
     matrix = given.matrix[row]
-    fold, best, mean = signal_of(matrix, factor_number, len(wanted))
-    shown = np.flatnonzero(fold >= signal)
+    whole = matrix.sum(1, keepdims=True)
+    if (matrix < 0).any() or not whole.all():
+        raise InputError(f"{given.where}: has values below 0 or only 0, expected others")
+    found, best, mean = signal_of(matrix / whole, factor_number, len(wanted))
+    shown = np.flatnonzero(found >= signal)
     if not len(shown):
         raise InputError(
-            f"{given.where}: no topic carries signal: the greatest mean of a factor is "
-            f"{fold.max():.2f} times that of the others, expected {signal:g}"
+            f"{given.where}: no topic carries signal: the strongest has {found.max():.2f}, "
+            f"expected {signal:g}"
         )
     order = shown[np.lexsort((-mean[best[shown], shown], best[shown]))]
     shown_topics = [given.topics[m] for m in order.tolist()]
@@ -171,9 +179,9 @@ def topic_heatmap(
         TOPICS,
         {
             "topic": list(given.topics),
-            "signal": fold,
+            "signal": found,
             "factor": [wanted[i] for i in best.tolist()],
-            "shown": fold >= signal,
+            "shown": found >= signal,
             "place": [place_of.get(m) for m in range(len(given.topics))],
         },
     )
@@ -188,29 +196,28 @@ def topic_heatmap(
     return TopicHeatmap(path, probes, topics, few)
 
 
-def signal_of(matrix: Floats, factor: Ints, n_factors: int) -> tuple[Floats, Ints, Floats]:
+def signal_of(z: Floats, factor: Ints, n_factors: int) -> tuple[Floats, Ints, Floats]:
     """How far the best factor of each topic stands out.
 
     Parameters
     ----------
-    matrix : float64, shape (N, M)
-        Not negative.
+    z : float64, shape (N, M)
+        Proportions.
     factor : int64, shape (N,)
     n_factors : int
         T, each with a probe.
 
     Returns
     -------
-    fold : float64, shape (M,)
-        Largest, over the factors, mean of a factor's probes over the mean of all others; 1 of a
-        topic that nothing has, infinite of one that no other probe has.
+    signal : float64, shape (M,)
+        See above; 0 of a topic that nothing has.
     best : int64, shape (M,)
-        That factor.
+        The factor that it is of.
     mean : float64, shape (T, M)
         Of the probes of each factor.
     """
-    sums = np.zeros((n_factors, matrix.shape[1]))
-    np.add.at(sums, factor, matrix)
+    sums = np.zeros((n_factors, z.shape[1]))
+    np.add.at(sums, factor, z)
     n = np.bincount(factor, minlength=n_factors)[:, None]
     mean = sums / n
     # summed for each factor, not taken from the whole: what is left over would be rounding
@@ -218,5 +225,5 @@ def signal_of(matrix: Floats, factor: Ints, n_factors: int) -> tuple[Floats, Int
     others /= len(factor) - n
     with np.errstate(divide="ignore", invalid="ignore"):
         fold = np.where(mean == others, 1.0, mean / others)
-    best = fold.argmax(0)
-    return fold.max(0), best, mean
+    signal = np.minimum(fold, z.shape[1] * mean)
+    return signal.max(0), signal.argmax(0), mean
