@@ -45,14 +45,14 @@ def filter_figure(networks: Sequence[str], seed: int) -> "Figure":
 
     factors = _factors()
     with style():
-        figure = new_figure(3.1 * len(networks), 9.4)
+        figure = new_figure(3.2 * len(networks), 10)
         above, below = figure.subfigures(2, 1, height_ratios=(3, 1.45))
         panels = np.ravel(above.subfigures(1, len(networks)))
         for panel, name in zip(panels, networks, strict=True):
             _filters(panel, Trial(name, seed))
         below.suptitle(
-            "motifs laid into the sequences (left), reverse complements (right); 0 to 2 bits",
-            fontsize=9,
+            "motifs in the sequences, each with its reverse complement; all logos 0 to 2 bits",
+            fontsize=10,
         )
         axes = below.subplots(3, 8, gridspec_kw={"hspace": 0.1, "wspace": 0.05})
         for (name, matrix), place in zip(factors.items(), range(len(factors)), strict=True):
@@ -79,7 +79,7 @@ def _filters(panel: "SubFigure", trial: Trial) -> None:
     }
     panel.suptitle(f"{trial.network}: {found.relevant:.0%} relevant", fontsize=10)
     n_rows = -(-len(learnt) // COLUMNS)
-    axes = panel.subplots(n_rows, COLUMNS, gridspec_kw={"hspace": 0.05, "wspace": 0.05})
+    axes = panel.subplots(n_rows, COLUMNS, gridspec_kw={"hspace": 0.0, "wspace": 0.08})
     for name, ax in zip_longest(learnt.names, axes.flat):
         frequencies = None if name is None else learnt.frequencies(name)
         if frequencies is None:
@@ -94,14 +94,10 @@ def _logo(ax: "Axes", probabilities: Floats, name: str) -> None:
 
     draw_logo(ax, information(probabilities), ylabel="", xlabel="")
     ax.set_ylim(0, 2)
-    _bare(ax)
-    ax.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=6.5)
-
-
-def _bare(ax: "Axes") -> None:
     ax.set_xticks([])
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
+    ax.set_title(name or " ", fontsize=7, pad=1)
 
 
 def _factors() -> dict[str, Floats]:
