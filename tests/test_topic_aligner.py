@@ -145,7 +145,7 @@ def test_words_of_one_motif_lie_on_each_other(seed):
         (oracles.mirrored(text) if minus else text, 3 - left)
         for text, (minus, left) in zip(texts, at, strict=True)
     ]
-    assert made.bits >= slow_bits(truth)
+    assert made.bits >= slow_bits(truth) - 1e-9
     consensus = "".join("ACGT"[b] for b in made.counts.argmax(1))
     assert consensus[start : start + 7] == (oracles.mirrored(core) if flipped else core)
 

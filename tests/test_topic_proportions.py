@@ -24,7 +24,7 @@ from modelkit.interpretation.topics.topic_model import TopicModel
 from modelkit.recipes.bpaitac import BpAITACConfig
 from modelkit.training.run import Run
 
-OURS = ("proportions",)
+OURS = ("kmers", "motifs", "proportions")
 K, MASKS = 5, oracles.wildcard_masks(5, 2)
 SUMMITS = (100, 101, 257, 640, 899)
 
@@ -61,7 +61,7 @@ def windows(folder):
 def test_windows_around_summits_have_the_topics_of_their_bases(folder, windows):
     found = topic_proportions(folder / "run", folder / "d")
     run = Run.open(folder / "run")
-    expected = np.array([world.slow_concentrations(run, text, MASKS) for text in windows])
+    expected = np.array(world.slow_concentrations(run, windows, MASKS))
     assert len(np.unique(expected)) > 30  # not all of them clipped
     np.testing.assert_allclose(found.concentrations, expected, rtol=2e-5)
     np.testing.assert_allclose(found.mean, expected / expected.sum(1, keepdims=True), rtol=2e-5)
@@ -114,7 +114,7 @@ def test_words_features_and_windows_are_the_networks_own(folder, windows, table,
     run = Run.open(folder / "run")
     np.testing.assert_allclose(
         model.concentrations(model.of_windows(torch.tensor(packed))),
-        [world.slow_concentrations(run, text, MASKS) for text in texts],
+        world.slow_concentrations(run, texts, MASKS),
         rtol=2e-5,
     )
 

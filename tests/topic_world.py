@@ -99,19 +99,27 @@ def planted(seed: int, n: int, length: int, word: str) -> list[str]:
     return texts
 
 
-def slow_concentrations(run: Run, sequence: str, masks: Sequence[str]) -> list[float]:
-    """eta of a sequence: strings counted in a dict, and a network in plain loops of float64."""
+def slow_concentrations(
+    run: Run, sequences: Sequence[str], masks: Sequence[str]
+) -> list[list[float]]:
+    """eta of sequences: strings counted in a dict, and a network in plain loops of float64."""
     model: Any = run.network()
     network: Any = run.config.network
-    vocabulary = network.features
-    counts = oracles.gapped(sequence, list(masks))
-    names = {oracles.canonical(word): i for i, word in enumerate(vocabulary.words().tolist())}
-    x = model.bias.detach().double().numpy().copy()
+    words = network.features.words().tolist()
+    names = {oracles.canonical(word): i for i, word in enumerate(words)}
     embedding = model.embedding.detach().double().numpy()
-    for word, n in counts.items():
-        x += n * embedding[names[oracles.canonical(word)]]
-    for layer in model.layers:
-        weight, bias = layer.weight.detach().double().numpy(), layer.bias.detach().double().numpy()
-        x = weight @ np.maximum(x, 0) + bias
-    softplus = [max(v, 0) + math.log1p(math.exp(-abs(v))) for v in x]
-    return [min(max(v, network.lowest), network.highest) for v in softplus]
+    first = model.bias.detach().double().numpy()
+    layers = [
+        [each.detach().double().numpy() for each in (layer.weight, layer.bias)]
+        for layer in model.layers
+    ]
+    found = []
+    for sequence in sequences:
+        x = first.copy()
+        for word, n in oracles.gapped(sequence, list(masks)).items():
+            x += n * embedding[names[oracles.canonical(word)]]
+        for weight, bias in layers:
+            x = weight @ np.maximum(x, 0) + bias
+        softplus = [max(v, 0) + math.log1p(math.exp(-abs(v))) for v in x.tolist()]
+        found.append([min(max(v, network.lowest), network.highest) for v in softplus])
+    return found

@@ -1,5 +1,6 @@
 """The first motif that `meme` of the MEME Suite finds in short sequences."""
 
+import re
 import shutil
 import subprocess
 import tempfile
@@ -13,6 +14,7 @@ from kmerengine.motifs.motif import Motif
 __all__ = ["find_motif", "meme_program"]
 
 SHORTEST = 6  # bp of a motif
+FOUND = re.compile(r"^MOTIF\s", re.MULTILINE)
 
 
 def meme_program() -> str:
@@ -45,5 +47,4 @@ def find_motif(program: str, sequences: Sequence[str]) -> Motif | None:
         if done.returncode or not made.is_file():
             said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
             raise InputError(f"{program}: ended with {done.returncode} and said {said!r:.200}")
-        found = read_motifs(made)
-        return found[0] if found else None
+        return read_motifs(made)[0] if FOUND.search(made.read_text()) else None
