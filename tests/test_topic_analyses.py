@@ -73,16 +73,16 @@ def run(*arguments: object) -> str:
 def probe_values() -> tuple[np.ndarray, list[str]]:
     """Factors a to e of 30, 30, 12, 30 and 30 probes; b has topic 4, c topic 1, a topics 0 and 2.
 
-    Topic 3 is the same for all, and topic 5 has a little more of d.
+    A fifth of all probes is topic 3, and topic 5 has a little more of d.
     """
     rng = np.random.default_rng(5)
     labels = [name for name, n in zip("abcde", (30, 30, 12, 30, 30), strict=True) for _ in range(n)]
     eta = 0.1 + rng.gamma(2, 0.05, (len(labels), 6))
-    eta[:, 3] += 3
     for name, topics in {"a": (0, 2), "b": (4,), "c": (1,)}.items():
         for topic in topics:
-            eta[[label == name for label in labels], topic] += 12 + 3 * topic
+            eta[[label == name for label in labels], topic] += 12 + topic
     eta[[label == "d" for label in labels], 5] += 0.05
+    eta[:, 3] = np.delete(eta, 3, axis=1).sum(1) / 4
     order = rng.permutation(len(labels))
     return eta[order], [labels[i] for i in order.tolist()]
 

@@ -162,7 +162,7 @@ def _check_map(found: TopicMap, model: TopicModel) -> None:
         "sha256" in yours and yours["sha256"] != model.provenance["sha256"]
     ):
         raise InputError(
-            f"{found.path or 'the map'}: is of the run {yours.get('name')}, not of "
+            f"{found.path or 'the map'}: is of the run {yours.get('name', '?')}, not of "
             f"{model.run.path}; expected both of one model"
         )
 
