@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_bars", "draw_distributions", "draw_matrix", "draw_points"]
 
-MOST_NAMES = 60  # of rows or columns; more would lie on each other
+MOST_NAMES = 60  # of columns; more would lie on each other
+MOST_ROWS = 1500  # of an image: more than it has dots are averaged, or some would be left out
+NAME = 0.14  # inches that the name of a group takes
 DIVERGING = "RdBu_r"  # of values on both sides of 0
 LARGEST = 0.995  # quantile of the values at which colours end
 
@@ -52,17 +54,23 @@ def draw_matrix(
     top = float(np.quantile(np.abs(values) if diverging else values, LARGEST)) or 1.0
     low = -top if diverging else min(0.0, float(values.min()))
     with style():
-        figure = new_figure(min(3.2 + 0.17 * m, 12), min(2.2 + 0.14 * len(groups) + 1.6, 10))
+        height = min(3.8 + NAME * len(groups), 10)
+        figure = new_figure(min(3.2 + 0.17 * m, 12), height)
         ax = figure.subplots()
         image = ax.imshow(
-            values, aspect="auto", cmap=DIVERGING if diverging else MAP, vmin=low, vmax=top
-        )
+            _fewer_rows(values, MOST_ROWS), aspect="auto", interpolation="nearest",
+            cmap=DIVERGING if diverging else MAP, vmin=low, vmax=top,
+            extent=(-0.5, m - 0.5, n - 0.5, -0.5),
+        )  # fmt: skip
         between: dict[str, Any] = {"color": GREY if diverging else "white", "linewidth": 0.4}
         for end in ends[:-1].tolist():
             ax.axhline(end - 0.5, linestyle="-", **between)
-        step = -(-len(groups) // MOST_NAMES)
-        shown = [i for i in range(0, len(groups), step) if sizes[i]]
-        ax.set_yticks([ends[i] - sizes[i] / 2 - 0.5 for i in shown], [groups[i] for i in shown])
+        middle = ends - sizes / 2 - 0.5
+        shown: list[int] = []
+        for i in np.flatnonzero(sizes).tolist():  # those with room for their names
+            if not shown or middle[i] - middle[shown[-1]] >= n * NAME / (height - 1.2):
+                shown.append(i)
+        ax.set_yticks(middle[shown], [groups[i] for i in shown])
         step = -(-m // MOST_NAMES)
         ax.set_xticks(range(0, m, step), list(columns)[::step], rotation=90)
         ax.tick_params(length=0)
@@ -70,6 +78,19 @@ def draw_matrix(
         bar = figure.colorbar(image, ax=ax, shrink=0.5, extend="both" if diverging else "max")
         bar.set_label(label)
     return figure
+
+
+def _fewer_rows(values: Floats, most: int) -> Floats:
+    """Means of rows, at most so many: a row of the image of all that it covers."""
+    n = len(values)
+    if n <= most:
+        return values
+    sums = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
+    edges = np.linspace(0, n, most + 1)
+    below = np.minimum(edges.astype(np.int64), n - 1)
+    at_edges = sums[below] + (edges - below)[:, None] * values[below]
+    found: Floats = np.diff(at_edges, axis=0) * (most / n)
+    return found
 
 
 def draw_distributions(

@@ -152,9 +152,7 @@ def topic_cooperation(
         "format": TOPIC_COOPERATION
     }
     table = table_of(SCHEMA, {name: [row[name] for row in rows] for name in SCHEMA.names})
-    picture = draw_distributions(
-        drawn, (*groups, OTHERS), notes, f"{given.kind.removesuffix('s')} of the topic"
-    )
+    picture = draw_distributions(drawn, (*groups, OTHERS), notes, f"{given.label} of the topic")
     with atomic(path, force=force, folder=NAMES) as folder:
         put_table(folder / "groups.parquet", table, document)
         (folder / f"cooperation.{figure}").write_bytes(encoded(picture, figure))

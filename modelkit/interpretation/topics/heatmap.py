@@ -187,7 +187,7 @@ def topic_heatmap(
     )
     drawn = draw_matrix(
         matrix[:, order], factor_number, wanted, shown_topics,
-        rows="probes", label=f"{given.kind.removesuffix('s')} of the topic",
+        rows="probes", label=f"{given.label} of the topic",
     )  # fmt: skip
     with atomic(path, force=force, folder=NAMES) as folder:
         put_table(folder / "probes.parquet", probes, document)

@@ -46,6 +46,11 @@ class Values(NamedTuple):
     where: str
     inputs: dict[str, Any]
 
+    @property
+    def label(self) -> str:
+        """What the numbers are, for figures."""
+        return "value" if self.names is None else self.kind.removesuffix("s")
+
 
 def values_of(given: "Proportions | str | Path | npt.ArrayLike", kind: Kind) -> Values:
     """Concentrations or mean proportions of sequences; an array is taken as it is.
