@@ -122,6 +122,20 @@ def test_the_first_sequences_are_those_of_a_slow_search(random_run, slow, kind, 
         np.testing.assert_allclose(found.proportions[t], shares, rtol=2e-5)
 
 
+def test_where_strands_are_apart_all_sequences_are_looked_at(tmp_path):
+    vocabulary = Vocabulary.wildcard(4, 1, stranded=True)
+    run = world.random_run(tmp_path / "run", vocabulary=vocabulary)
+    every = ["".join(word) for word in product("ACGT", repeat=5)]
+    eta = modelkit.topic_proportions(run, every).concentrations
+    found = top_oligos(TopicModel(run), np.array([4]), 5, 25)
+    assert found.n == 1024
+    np.testing.assert_allclose(found.concentrations[0], np.sort(eta[:, 4])[::-1][:25], rtol=2e-5)
+    listed = spelled_oligos(found.oligos[0], 5)
+    at = [every.index(text) for text in listed]
+    np.testing.assert_allclose(eta[at, 4], found.concentrations[0], rtol=2e-5)
+    assert any(text > oracles.mirrored(text) for text in listed)
+
+
 def test_of_equal_sequences_the_first_in_the_alphabet_is_taken(tmp_path):
     """A topic that answers to one word of 8 bases alone, and as much to all that hold it."""
     run = world.motif_run(tmp_path / "run", [world.word_motif("m", "GATTACAGAT")], silent=1)
@@ -284,8 +298,8 @@ def test_a_run_of_silent_topics_alone_has_no_motifs(tmp_path, database):
 
 def test_numbers_out_of_range_are_refused(run, tmp_path):
     for options, message in (
-        ({"length": 7}, r"length: found 7, expected 8 \(a word of the model\) to 20"),
-        ({"length": 21}, "length: found 21"),
+        ({"length": 7}, r"length: found 7, expected 8 \(a word of the model\) to 18"),
+        ({"length": 19}, "length: found 19"),
         ({"sample": 0.0}, "sample: found 0.0, expected more than 0"),
         ({"sample": 1.5}, "sample: found 1.5"),
         ({"q": 0.0}, "q: found 0.0"),
