@@ -29,6 +29,7 @@ bench: $(VENV)/bench.stamp
 	$(BIN)/python -m bench.models
 	$(BIN)/python -m bench.attribution
 	$(BIN)/python -m bench.seqlets
+	$(BIN)/python -m bench.bindvae
 	$(BIN)/python -m bench.table
 	-$(BIN)/python -m bench.targets
 

@@ -76,7 +76,18 @@ def inference(peaks: int) -> Case:
     )
 
 
-CASES = [training(20), inference(PEAKS)]
+def mapping(factors: int) -> Case:
+    """Algorithm 1, of 100 topics and the paper's 54,000 probes."""
+    return Case(
+        name="map",
+        label=f"Algorithm 1: {factors} factors x 100 topics, 54,000 probes",
+        work=100 * factors,
+        unit="test",
+        providers=[way("modelkit", "map", "modelkit", work=100 * factors)],
+    )
+
+
+CASES = [training(20), inference(PEAKS), mapping(296)]
 
 
 if __name__ == "__main__":

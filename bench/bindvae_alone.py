@@ -29,6 +29,7 @@ BATCH, LENGTH = 128, 200
 BEFORE = 2  # steps before the clock: compiling, and memory that is touched for the first time
 INFER_BATCH = 8192  # what each word contributes is added up once a batch
 CPU = torch.device("cpu")
+TOPICS, PROBES = 100, 54_000  # of the paper
 
 
 def words_of(n: int) -> Words:
@@ -146,12 +147,26 @@ def infer(by: str, peaks: int) -> tuple[float, dict[str, str]]:
     return seconds, {"peaks": str(len(found)), "largest": f"{float(mean.max()):.4g}"}
 
 
+def map_factors(_: str, tests: int) -> tuple[float, dict[str, str]]:
+    """Seconds of Algorithm 1 at the paper's size, so many factors and topics of random values."""
+    from modelkit import topic_map
+
+    rng = np.random.default_rng(0)
+    factors = tests // TOPICS
+    values = np.maximum(rng.gamma(0.3, size=(PROBES, TOPICS)), 0.1)
+    labels = [str(i) for i in rng.integers(0, factors, PROBES)]
+    topic_map(values[:1000], labels[:1000])  # compiles
+    start = time.perf_counter()
+    found = topic_map(values, labels)
+    return time.perf_counter() - start, {"tests": str(found.p.size)}
+
+
 def main(job: str, by: str, work: int) -> None:
     """Use the cores that this process may use, and print a line."""
     if hasattr(os, "sched_getaffinity"):
         torch.set_num_threads(len(os.sched_getaffinity(0)))
     assert Vocabulary.wildcard().n_features == FEATURES
-    seconds, facts = {"train": train, "infer": infer}[job](by, work)
+    seconds, facts = {"train": train, "infer": infer, "map": map_factors}[job](by, work)
     print(json.dumps({"seconds": seconds, **facts}))
 
 

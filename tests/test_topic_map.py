@@ -5,7 +5,6 @@ import json
 import math
 from decimal import ROUND_CEILING, Decimal
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 import pytest
@@ -468,14 +467,3 @@ def test_maps_that_cannot_be_compared_are_said(tmp_path: Path) -> None:
         topic_selection([one, one], names=["a", "a"])
     with pytest.raises(InputError, match="ensemble: found 0"):
         topic_selection([one], ensemble=0)
-
-
-@pytest.mark.slow
-def test_the_paper_s_size_takes_less_than_a_minute() -> None:
-    rng = np.random.default_rng(0)
-    values = np.maximum(rng.gamma(0.3, size=(54_000, 100)), 0.1)
-    labels = [str(i) for i in rng.integers(0, 296, 54_000)]
-    started = perf_counter()
-    made = topic_map(values, labels)
-    assert made.mapped.shape == (296, 100)
-    assert perf_counter() - started < 60
