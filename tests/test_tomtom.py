@@ -232,10 +232,19 @@ def test_what_tomtom_refuses(database, tmp_path):
     for e in (0, -1, float("nan"), float("inf")):
         with pytest.raises(InputError, match=f"e: found {e}, expected a number of more than 0"):
             tomtom(database, database, e=e)
+    for threads in (0, -3):
+        with pytest.raises(InputError, match=f"threads: found {threads}, expected at least 1"):
+            tomtom(database, database, threads=threads)
     with pytest.raises(InputError, match=r"expected one of \.parquet \.tsv"):
         tomtom(database, database, tmp_path / "t.txt")
     with pytest.raises(InputError, match="query: found no motifs"):
         tomtom([], database)
+
+
+def test_more_threads_than_processors_are_no_error(database):
+    alone, many = (tomtom(database[:2], database, q=1, threads=n).table for n in (1, 1000))
+    assert len(alone) == 2 * len(database)
+    assert many.equals(alone)
 
 
 def test_a_file_without_e_values_is_refused(database, tmp_path):

@@ -42,6 +42,7 @@ def command(run: Path, *, output: Path | None, quiet: bool, **options: Any) -> N
     """Make motifs of what the filters of RUN answer to."""
     started = perf_counter()
     from kmerengine.cli._progress import work_bar
+    from modelkit.interpretation.filters.activations import FEWEST
     from modelkit.interpretation.filters.filters import filters
 
     with work_bar("looking", "sequence", 1, show=not quiet) as progress:
@@ -60,9 +61,8 @@ def command(run: Path, *, output: Path | None, quiet: bool, **options: Any) -> N
         "have no window inside a sequence: they have no motif": [
             r["consensus"] is None and not r["dead"] for r in rows
         ],
-        "reach that share of the possible too rarely: they go by the largest that is observed": [
-            r["fallback"] for r in rows
-        ],
+        f"reach their threshold in fewer than {FEWEST} sequences: it is made a share of the "
+        "largest observed activation, not of the largest possible": [r["fallback"] for r in rows],
         "have no informative position: they are not clipped": [r["plain"] for r in rows],
     }
     for what, flagged in flags.items():

@@ -118,7 +118,7 @@ def filters(
     share = chosen.threshold if threshold is None else threshold
     if not 0 < share <= 1:
         raise InputError(f"threshold: found {share}, expected more than 0 and at most 1")
-    for name, number in (("batch_size", batch_size), ("width", width)):
+    for name, number in (("batch_size", batch_size), ("width", width), ("threads", threads)):
         if number is not None and number < 1:
             raise InputError(f"{name}: found {number}, expected at least 1")
     if not 0 < e < np.inf:

@@ -126,7 +126,7 @@ def tomtom(
         Give targets with at most this E-value: so many targets as good as this one are expected by
         chance, in a database of this size. With `q` too, both must hold.
     threads : int, optional
-        By default the processors this process may use.
+        By default the processors this process may use, and not more than those.
     force : bool
         Replace an existing output.
 
@@ -147,6 +147,8 @@ def tomtom(
         raise InputError(f"q: found {q}, expected more than 0 and at most 1")
     if e is not None and not 0 < e < np.inf:
         raise InputError(f"e: found {e}, expected a number of more than 0")
+    if threads is not None and threads < 1:
+        raise InputError(f"threads: found {threads}, expected at least 1")
     if path is not None:
         if path.suffix not in SUFFIXES:
             raise InputError(
@@ -185,12 +187,16 @@ def _matches(
     e: float | None,
     threads: int | None,
 ) -> pa.Table:
+    import numba
+
     try:
         from memelite import tomtom as compare  # type: ignore[import-untyped]
     except ImportError as error:
         raise InputError(
             "found no memelite, which compares motifs; install it with pip install memelite"
         ) from error
+    # Numba raises an error where more threads are asked for than it has
+    most: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="tomtom was given", category=UserWarning)
         p, score, offset, overlap, strand = compare(
@@ -198,7 +204,7 @@ def _matches(
             [np.ascontiguousarray(each.smoothed().T) for each in targets],
             n_target_bins=None,  # or columns that are nearly equal are merged
             n_median_bins=MEDIAN_BINS,
-            n_jobs=-1 if threads is None else threads,
+            n_jobs=-1 if threads is None else min(threads, most),
         )
     rates, expected = q_values(p), p * len(targets)
     kept = (rates <= (1.0 if q is None else q)) & (expected <= (np.inf if e is None else e))
