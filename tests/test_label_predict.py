@@ -84,6 +84,11 @@ def test_a_row_for_each_example_with_a_number_for_each_label(data, runs, tmp_pat
     assert found.tolist() == pytest.approx(areas)
 
 
+def test_labels_have_no_replicates(data, runs):
+    with pytest.raises(InputError, match="replicates: found two data sets, but"):
+        evaluate(runs[0], data, replicates=(data.path, data.path))
+
+
 def test_several_runs_and_both_strands_are_means_of_probabilities(data, runs, tmp_path):
     made = predict(runs, data, tmp_path / "p", reverse_complement=True)
     x = bases(data, np.arange(len(data)))

@@ -78,6 +78,11 @@ def evaluate(
     if resamples < 1:
         raise InputError(f"resamples: found {resamples}, expected at least 1")
     task, place = _task(run, data), chosen_device(device)
+    if replicates is not None and not isinstance(task, ProfileTask):
+        raise InputError(
+            f"replicates: found two data sets, but {run.path} predicts no cuts, of which alone "
+            "there are replicates; leave them out"
+        )
     run.check_split(data, split)
     rows = task.rows(split)
     if not len(rows):
