@@ -115,6 +115,25 @@ def test_table_2_says_which_file_it_lacks(tmp_path: Path) -> None:
         koo_runs.prepare_in_vivo(tmp_path)
 
 
+def test_table_2_trains_the_networks_that_it_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def keep(trials: Any, **_: Any) -> None:
+        asked.extend(trial.network for trial in trials)
+
+    monkeypatch.setattr(koo_table1, "prepare_in_vivo", lambda _: None)
+    monkeypatch.setattr(koo_table1, "run_all", keep)
+    monkeypatch.setattr(koo_table1, "read_rows", lambda _: [row_of("cnn-25", 0.9, 0.8)])
+    monkeypatch.setattr("sys.argv", ["koo_table1", "--in-vivo", str(tmp_path)])
+    koo_table1.main()
+    assert asked == list(koo_document.PUBLISHED_IN_VIVO)
+    monkeypatch.setattr("sys.argv", ["koo_table1", "--in-vivo", str(tmp_path), "--only", "cnn3-2"])
+    with pytest.raises(SystemExit):
+        koo_table1.main()
+
+
 def test_table_2_of_small_files(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from scipy.io import savemat
 
