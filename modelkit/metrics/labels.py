@@ -74,7 +74,8 @@ def auprc(
     scores : float, the same shape
     method : "average-precision" or "trapezoid"
         Steps (AgentBind's code), or straight lines between the points of the curve (Koo & Eddy),
-        which is somewhat too high.
+        which is somewhat too high, and far too high of scores with many ties: of a constant it is
+        (1 + the share of 1) / 2.
 
     Returns
     -------
