@@ -275,6 +275,14 @@ def test_the_last_of_joined_networks_is_whole():
         assert read_config(model="koo", preset=f"cnn-50-2,{last}").network == alone, last
 
 
+def test_the_last_of_paper_and_code_holds():
+    for last, first in itertools.permutations(("paper", "code")):
+        assert read_config(model="koo", preset=f"{first},{last}") == read_config(
+            model="koo", preset=last
+        )
+    assert read_config(model="koo", preset="paper") == KooConfig()
+
+
 @pytest.mark.parametrize(
     ("preset", "named"),
     [("cnn-3", "'cnn-3'"), ("cnn-2,cod", "'cod'"), ("cnn-2,", "''"), ("cnn-2, code", "' code'")],

@@ -48,7 +48,11 @@ class KooConfig(LabelConfig):
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         **{name: {"network": dict(options)} for name, options in ARCHITECTURES.items()},
-        "paper": {},
+        # all that "code" changes, or "code,paper" would be "code"
+        "paper": {
+            "network": {"initial": "he"},
+            "training": {"learning_rate": 3e-4, "betas": (0.9, 0.999), "patience": None},
+        },
         "code": {
             "network": {"initial": "glorot"},
             "training": {"learning_rate": 1e-3, "betas": (0.95, 0.999), "patience": 20},
