@@ -396,8 +396,10 @@ class TestWhatIsRefused:
             train(config("training.select=r2"), data, tmp_path / "run")
 
     def test_an_output_that_exists(self, data: Dataset, run: Run) -> None:
-        with pytest.raises(InputError, match="exists"):
+        with pytest.raises(InputError, match=r"exists; go on with it \(--resume\), replace it"):
             train(config(), data, run.path)
+        with pytest.raises(InputError, match=r"holds \d+ runs?, expected one; give .*run"):
+            Run.open(run.path.parent)
 
     def test_a_folder_that_is_no_run(self, data: Dataset, tmp_path: Path) -> None:
         (tmp_path / "run").mkdir()

@@ -57,6 +57,12 @@ class Run:
     def open(cls, path: str | Path) -> "Run":
         """Open a run; InputError if it is missing, damaged, newer or something else."""
         path = Path(path)
+        inside = sorted(path.glob(f"*/{ABOUT}")) if not (path / ABOUT).exists() else []
+        if inside:
+            raise InputError(
+                f"{path}: holds {len(inside)} runs, expected one; give "
+                f"{inside[0].parent}{' and others' if len(inside) > 1 else ''}"
+            )
         about = schemas.read_document(path / ABOUT, schemas.RUN, "modelkit train")
         return cls(path, as_config(about.get("config"), path / ABOUT), about)
 

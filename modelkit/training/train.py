@@ -22,7 +22,7 @@ from modelkit.registry import MODELS
 from modelkit.tasks.task import Task
 from modelkit.training.loop import Reporter, Row, Silent, Trainer
 from modelkit.training.ranks import Ranks, joined
-from modelkit.training.run import LAST, LOG, NAMES, Run, bias_of, digest_of, split_of
+from modelkit.training.run import ABOUT, LAST, LOG, NAMES, Run, bias_of, digest_of, split_of
 
 __all__ = ["train"]
 
@@ -82,6 +82,11 @@ def train(
             if threads is None and place.type == "cpu":
                 threads = run.about.get("threads")
         elif config is not None:
+            if not force and (output / ABOUT).exists() and (output / LAST).exists():
+                raise InputError(
+                    f"{output}: exists; go on with it (--resume), replace it (--force), or choose "
+                    "another output"
+                )
             check_writable(output, force=force, folder=NAMES)
             run = Run(output, config.for_dataset(data), _about(data))
         else:
