@@ -118,6 +118,7 @@ def test_training_ends_after_so_many_steps(steps: int, data: Dataset, tmp_path: 
     run = train(config(steps=steps), data, tmp_path / "run")
     assert rows(run)[-1]["step"] == steps
     assert len(rows(run)) == -(-steps // 4)
+    assert run.about["stopped"] == f"{steps} steps"
     assert int(state(run)["optimizer/decoder/step"]) == steps
     assert run.about["status"] == "finished"
 
