@@ -152,8 +152,9 @@ def _train(
     else:
         log.say(f"best: {best['metric']} {best['value']:.6g} of epoch {best['epoch']}")
     if ranks.first:
-        took_all = trainer.stepper.step_number == config.training.steps
-        reached = f"{config.training.steps} steps" if took_all else f"{config.training.epochs} epochs"
+        options = config.training
+        took_all = trainer.stepper.step_number == options.steps
+        reached = f"{options.steps} steps" if took_all else f"{options.epochs} epochs"
         stopped = trainer.stopped or reached
         run.write_about(status="finished", stopped=stopped, best=best)
 
