@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 FIGURES = ROOT / "docs" / "figures"
 POOLS = ("cnn-2", "cnn-4", "cnn-25")
-VIEWS = ("cnn9-4", "cnn9-25", "cnn-50-2", "cnn19-1-2")
+VIEWS = ("cnn9-4", "cnn9-25", "cnn19-1-2")
 SALIENCY = ("cnn-25", "cnn-2", "cnn3-2")
 CLASSES = ("FOSL1", "MAX", "CEBPB", "SRF")
 METHODS = {"guided": "guided backpropagation", "saliency": "gradient"}
