@@ -76,6 +76,15 @@ def table_writer(path: Path, schema: pa.Schema, suffix: str) -> Iterator[TableWr
         yield _ParquetWriter(writer)
 
 
+def write_whole(
+    path: Path, table: pa.Table, suffix: str = ".parquet", *, rows: int = 1 << 20
+) -> None:
+    """Write a table that is in memory, such as into a folder; `rows` at a time."""
+    with table_writer(path, table.schema, suffix) as writer:
+        for batch in table.combine_chunks().to_batches(max_chunksize=rows):
+            writer.write(batch)
+
+
 def _packs(schema: pa.Schema, name: str) -> bool:
     kind = schema.field(name).type
     return name in ASCENDING and not pa.types.is_string(kind)

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from kmerengine import schemas
 from kmerengine.io.atomic import atomic
-from kmerengine.io.tables import table_writer
+from kmerengine.io.tables import write_whole
 from kmerengine.motifs.meme import write_meme
 from kmerengine.motifs.motif import Motif
 from modelkit.figures import save
@@ -127,9 +127,9 @@ def _matches(
 def write_filters(found: FilterMotifs, output: Path, *, force: bool) -> FilterMotifs:
     """Write the folder, whole or not at all."""
     with atomic(output, force=force, folder=NAMES) as folder:
-        _write(folder / TABLE, found.table)
+        write_whole(folder / TABLE, found.table)
         if found.matches is not None:
-            _write(folder / MATCHES, found.matches.table)
+            write_whole(folder / MATCHES, found.matches.table)
         (folder / ABOUT).write_text(schemas.as_text(found.provenance) + "\n")
         if found.motifs:
             write_meme(folder / MEME, found.motifs)
@@ -138,9 +138,3 @@ def write_filters(found: FilterMotifs, output: Path, *, force: bool) -> FilterMo
     if made.matches is not None and found.matches is not None:
         made.matches.notes = found.matches.notes
     return made
-
-
-def _write(path: Path, table: pa.Table) -> None:
-    with table_writer(path, table.schema, ".parquet") as writer:
-        for batch in table.combine_chunks().to_batches():
-            writer.write(batch)

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from kmerengine import schemas
 from kmerengine.io.atomic import atomic
-from kmerengine.io.tables import table_writer
+from kmerengine.io.tables import write_whole
 from kmerengine.motifs.meme import write_meme
 from kmerengine.motifs.motif import BASES, Motif
 from modelkit.interpretation.motifs.clusters import Cluster
@@ -91,8 +91,8 @@ def write_motifs(
     lengths = np.array([len(each.cwm) for each in clusters], np.int64)
     placed = _with_motifs(rows, model, motif, offset, minus, names, lengths, document)
     with atomic(output, force=force, folder=NAMES) as folder:
-        _write(folder / TABLE, table)
-        _write(folder / SEQLETS, placed)
+        write_whole(folder / TABLE, table)
+        write_whole(folder / SEQLETS, placed)
         (folder / ABOUT).write_text(schemas.as_text(document) + "\n")
         strands = placed["strand"].to_pylist()
         write_bed(folder / BED, placed, placed["motif"].to_pylist(), strands)
@@ -228,9 +228,3 @@ def _with_motifs(
 def _named(values: Ints, kind: Any, names: Sequence[str]) -> pa.Array:
     numbers = pa.array(values.astype(kind))
     return pa.DictionaryArray.from_arrays(numbers, pa.array(names, pa.string()))
-
-
-def _write(path: Path, table: pa.Table) -> None:
-    with table_writer(path, table.schema, ".parquet") as writer:
-        for batch in table.combine_chunks().to_batches():
-            writer.write(batch)

@@ -31,7 +31,7 @@ import pyarrow as pa
 from kmerengine import schemas
 from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic, check_writable
-from kmerengine.io.tables import TableReader, as_polars, table_writer
+from kmerengine.io.tables import TableReader, as_polars, write_whole
 from kmerengine.motifs.files import read_motifs
 from kmerengine.motifs.motif import Motif
 from modelkit.interpretation.motifs.seqlet_tables import matches_schema
@@ -236,6 +236,4 @@ def _write(path: Path, table: pa.Table, suffix: str) -> None:
             lines.writerow(table.column_names)
             lines.writerows(row.values() for row in table.to_pylist())
         return
-    with table_writer(path, table.schema, suffix) as writer:
-        for batch in table.combine_chunks().to_batches():
-            writer.write(batch)
+    write_whole(path, table, suffix)

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kmerengine.logo import COLOURS, draw_logo, information
+from kmerengine.logo import COLOURS
 from modelkit.figures import GREY, new_figure, style
+from modelkit.interpretation.motifs.logo_grid import LogoPanel, draw_logo_grid
 from modelkit.interpretation.topics.topic_kmer_set import TopicKmers
 from modelkit.interpretation.topics.topic_motif_set import TopicMotifs
 
@@ -16,10 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_alignments", "draw_matrix", "draw_topic_motifs"]
 
-COLUMNS = 5
-PANEL = (2.3, 1.15)  # inches
-MOST_TOPICS = 130  # of a figure; the table holds them all
-BITS = 2.1  # height of an axis
 MOST_ALIGNMENTS = 6  # topics of a figure; the text holds them all
 LETTER = (0.105, 0.125)  # inches
 CAPITALS = 0.73  # height of letters of size 1
@@ -27,45 +24,20 @@ CAPITALS = 0.73  # height of letters of size 1
 
 def draw_topic_motifs(found: TopicMotifs) -> "Figure":
     """The motif of each topic in bits, with the motif of a database that it is like."""
-    rows = found.table.to_pylist()[:MOST_TOPICS]
-    n_rows = -(-len(rows) // COLUMNS)
     motifs = {motif.name: motif for motif in found.motifs}
-    with style():
-        height = 0.8 + PANEL[1] * n_rows
-        figure = new_figure(PANEL[0] * COLUMNS, height)
-        # all panels are of one size: to ask each how much room it needs takes long for 130
-        figure.set_layout_engine("none")
-        grid = figure.add_gridspec(
-            n_rows, COLUMNS, left=0.045, right=0.995, bottom=0.5 / height, top=1 - 0.4 / height,
-            wspace=0.16, hspace=0.75,
-        )  # fmt: skip
-        for number, ax in enumerate(grid.subplots(squeeze=False).ravel()):
-            if number >= len(rows):
-                ax.set_axis_off()
-                continue
-            row = rows[number]
-            ax.set_title(_title(row), fontsize=8, pad=2)
-            motif = motifs.get(row["topic"])
-            if motif is None:
-                why = "prefers no sequence" if row["silent"] else "no motif found"
-                ax.text(0.5, 0.5, why, ha="center", va="center", color=GREY, fontsize=8)
-                ax.set_axis_off()
-                continue
-            draw_logo(ax, information(motif.probabilities), ylabel="", xlabel="", start=1)
-            ax.set_ylim(0, BITS)
-            # few numbers: of 130 panels they take longer to draw than the letters
-            ax.set_xticks(sorted({1, len(motif)}))
-            ax.set_yticks([0, 1, 2], ["0", "1", "2"] if number % COLUMNS == 0 else [])
-            ax.tick_params(labelsize=7)
-            if number % COLUMNS == 0:
-                ax.set_ylabel("bits", fontsize=8)
-            if number + COLUMNS >= len(rows):
-                ax.set_xlabel("position (bp)", fontsize=8)
-        chosen = found.provenance["parameters"]
-        said = f"{len(found)} topics, the {chosen['top']} first sequences of {chosen['length']} bp"
-        shown = "" if len(rows) == len(found) else f"; the first {len(rows)} topics"
-        figure.suptitle(said + shown, fontsize=9, x=0.01, ha="left", y=1 - 0.08 / height)
-    return figure
+    panels = [
+        LogoPanel(
+            title=row["topic"].removeprefix("topic_"),
+            match=row["match_alt_name"] or row["match"],
+            motif=motifs.get(row["topic"]),
+            start=1,
+            missing="prefers no sequence" if row["silent"] else "no motif found",
+        )
+        for row in found.table.to_pylist()
+    ]
+    chosen = found.provenance["parameters"]
+    said = f"{len(found)} topics, the {chosen['top']} first sequences of {chosen['length']} bp"
+    return draw_logo_grid(panels, said)
 
 
 def draw_matrix(found: TopicKmers) -> "Figure":
@@ -136,9 +108,3 @@ def _outlines() -> dict[str, tuple[Any, Any]]:
         centred = np.asarray(path.vertices) - np.array([(box.x0 + box.x1) / 2, CAPITALS / 2])
         found[sign] = (centred * np.array([1.15, -1.15]) + 0.5, path.codes)
     return found
-
-
-def _title(row: dict[str, Any]) -> str:
-    name = row["match_alt_name"] or row["match"] or ""
-    name = name if len(name) <= 20 else name[:17] + "..."
-    return f"{row['topic'].removeprefix('topic_')}  {name}"

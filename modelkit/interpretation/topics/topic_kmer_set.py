@@ -22,7 +22,7 @@ import pyarrow as pa
 from kmerengine import schemas
 from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic
-from kmerengine.io.tables import TableReader, as_polars, table_writer
+from kmerengine.io.tables import TableReader, as_polars, write_whole
 from modelkit.figures import save
 
 if TYPE_CHECKING:
@@ -170,8 +170,8 @@ class TopicKmers:
         from modelkit.interpretation.topics.topic_figures import draw_alignments, draw_matrix
 
         with atomic(output, force=force, folder=NAMES) as folder:
-            _write(folder / TABLE, self.table)
-            _write(folder / MATRIX, self.features)
+            write_whole(folder / TABLE, self.table, rows=WRITTEN_ROWS)
+            write_whole(folder / MATRIX, self.features, rows=WRITTEN_ROWS)
             (folder / ABOUT).write_text(schemas.as_text(self.provenance) + "\n")
             (folder / TEXT).write_text(self.as_text())
             save(draw_alignments(self), folder / FIGURE)
@@ -194,10 +194,5 @@ def _write_theta(
     )
     columns = [pa.array(np.arange(len(words), dtype=np.uint32)), pa.array(words.tolist())]
     columns += [pa.array(row) for row in np.ascontiguousarray(values)]
-    _write(path, pa.Table.from_arrays(columns, schema=schemas.with_metadata(schema, document)))
-
-
-def _write(path: Path, table: pa.Table) -> None:
-    with table_writer(path, table.schema, ".parquet") as writer:
-        for batch in table.combine_chunks().to_batches(max_chunksize=WRITTEN_ROWS):
-            writer.write(batch)
+    made = pa.Table.from_arrays(columns, schema=schemas.with_metadata(schema, document))
+    write_whole(path, made, rows=WRITTEN_ROWS)

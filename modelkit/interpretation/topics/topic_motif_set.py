@@ -18,7 +18,7 @@ import pyarrow as pa
 from kmerengine import schemas
 from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic
-from kmerengine.io.tables import TableReader, as_polars, table_writer
+from kmerengine.io.tables import TableReader, as_polars, write_whole
 from kmerengine.motifs.meme import write_meme
 from kmerengine.motifs.motif import Motif
 from modelkit.figures import save
@@ -149,10 +149,10 @@ class TopicMotifs:
         from modelkit.interpretation.topics.topic_figures import draw_topic_motifs
 
         with atomic(output, force=force, folder=NAMES) as folder:
-            _write(folder / TABLE, self.table)
-            _write(folder / OLIGOS, self.oligos)
+            write_whole(folder / TABLE, self.table)
+            write_whole(folder / OLIGOS, self.oligos)
             if self.matches is not None:
-                _write(folder / MATCHES, self.matches.table)
+                write_whole(folder / MATCHES, self.matches.table)
             (folder / ABOUT).write_text(schemas.as_text(self.provenance) + "\n")
             if self.motifs:
                 write_meme(folder / MEME, self.motifs)
@@ -161,9 +161,3 @@ class TopicMotifs:
         if made.matches is not None and self.matches is not None:
             made.matches.notes = self.matches.notes
         return made
-
-
-def _write(path: Path, table: pa.Table) -> None:
-    with table_writer(path, table.schema, ".parquet") as writer:
-        for batch in table.combine_chunks().to_batches():
-            writer.write(batch)
