@@ -8,15 +8,13 @@ row of ours says how far the scores are from adding up, one in bfloat16 also how
 those of float32.
 """
 
-import json
-import sys
-from pathlib import Path
 
 from bench.attribution_alone import SHUFFLES, STEPS
 from bench.command import main
-from bench.harness import Case, Facts, Provider
+from bench.harness import Case, Provider
 from bench.machine import package_version
-from bench.models import BPNET, KEEPS, KEPT
+from bench.models import BPNET
+from bench.self_timed import self_timed
 
 OURS = "modelkit"
 
@@ -32,22 +30,8 @@ def explainer(
     runs: int | None = None,
 ) -> Provider:
     """One way of explaining, in a process of its own that times itself."""
-    setting = [f"{key}={value}" for key, value in KEPT.items()] if keep else []
-    unset = [] if keep else [part for key in KEPT for part in ("-u", key)]
-    alone = [sys.executable, "-m", "bench.attribution_alone", job, by, str(sequences)]
-
-    def observe(_: Path, stdout: str) -> Facts:
-        said = json.loads(stdout.splitlines()[-1])
-        return {fact: value for fact, value in said.items() if fact != "seconds"}
-
-    return Provider(
-        name=name + (KEEPS if keep else ""),
-        command=lambda _: ["env", *unset, *setting, *alone],
-        observe=observe,
-        version=lambda: package_version(package),
-        self_timed=True,
-        runs=runs,
-    )
+    module, version = "bench.attribution_alone", lambda: package_version(package)
+    return self_timed(name, module, job, by, sequences, keep=keep, version=version, runs=runs)
 
 
 def against(

@@ -12,14 +12,11 @@ and written once, 24 bytes a weight and 1.08 GB in all; the forward pass reads t
 (0.14 GB) and the decoder twice (0.09 GB).
 """
 
-import json
-import sys
-from pathlib import Path
 
 from bench.command import main
-from bench.harness import Case, Facts, Provider
+from bench.harness import Case, Provider
 from bench.machine import package_version
-from bench.models import KEEPS, KEPT
+from bench.self_timed import self_timed
 
 PEAKS = 76_218  # of GM12878 in the paper
 SIZE = "BindVAE, 112,800 features, 100 topics"
@@ -29,22 +26,8 @@ def way(
     name: str, job: str, by: str, *, work: int, keep: bool = False, runs: int | None = None
 ) -> Provider:
     """One implementation, in a process of its own that times itself."""
-    setting = [f"{key}={value}" for key, value in KEPT.items()] if keep else []
-    unset = [] if keep else [part for key in KEPT for part in ("-u", key)]
-    alone = [sys.executable, "-m", "bench.bindvae_alone", job, by, str(work)]
-
-    def observe(_: Path, stdout: str) -> Facts:
-        said = json.loads(stdout.splitlines()[-1])
-        return {fact: value for fact, value in said.items() if fact != "seconds"}
-
-    return Provider(
-        name=name + (KEEPS if keep else ""),
-        command=lambda _: ["env", *unset, *setting, *alone],
-        observe=observe,
-        version=lambda: package_version("torch"),
-        self_timed=True,
-        runs=runs,
-    )
+    module, version = "bench.bindvae_alone", lambda: package_version("torch")
+    return self_timed(name, module, job, by, work, keep=keep, version=version, runs=runs)
 
 
 def training(steps: int) -> Case:

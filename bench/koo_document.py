@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from bench.harness import Row
 from bench.koo_runs import NETWORKS
-from bench.koo_table1 import MODES, ORACLE, spread
+from bench.koo_table1 import MODES, ORACLE
+from modelkit.inference.by_name import spread
 
 __all__ = ["PUBLISHED", "PUBLISHED_IN_VIVO", "Published", "put", "table"]
 
@@ -77,14 +78,14 @@ def misses(name: str, auroc: float, relevant: float) -> tuple[bool, bool]:
 
 def _line(name: str, rows: Sequence[Row], published: Mapping[str, Published]) -> str:
     known = published[name]
-    auroc, over_seeds = spread(row["auroc"] for row in rows)
-    over_classes, _ = spread(
-        spread(each["auroc"] for each in row["by_class"].values())[1] for row in rows
-    )
-    auprc, _ = spread(row["auprc"] for row in rows)
+    auroc, over_seeds, _ = spread([row["auroc"] for row in rows])
+    over_classes = spread(
+        [spread([each["auroc"] for each in row["by_class"].values()]).sd for row in rows]
+    ).mean
+    auprc = spread([row["auprc"] for row in rows]).mean
     shares = {
         mode: [
-            spread(row[f"filters_{mode}"][what] for row in rows)[0]
+            spread([row[f"filters_{mode}"][what] for row in rows]).mean
             for what in ("matched", "relevant")
         ]
         for mode in MODES
@@ -119,7 +120,7 @@ def _captions(rows: Sequence[Row]) -> list[str]:
     lines = []
     for row in found[:1]:
         areas = {name: each["auroc"] for name, each in row["by_class"].items()}
-        mean, sd = spread(areas.values())
+        mean, sd, _ = spread(list(areas.values()))
         lowest = min(areas, key=lambda name: areas[name])
         lines.append(
             f"The motifs themselves, in place of a network: {mean:.3f} ± {sd:.3f}, lowest "
@@ -135,9 +136,8 @@ def _captions(rows: Sequence[Row]) -> list[str]:
     commits = sorted({row["commit"][:7] for row in trained})
     lines += [
         f"Lowest class of the networks of at least 0.95: {', '.join(sorted(lowest))}. "
-        f"Epochs: {', '.join(map(str, epochs))}; none left out. "
-        f"{trained[0]['machine']['cpu']}, {trained[0]['threads']} thread a network, two at a time, "
-        f"on a busy machine; commit {', '.join(commits)}.",
+        f"Epochs: {', '.join(map(str, epochs))}. {trained[0]['machine']['cpu']}, "
+        f"{trained[0]['threads']} thread a network; analysed at commit {', '.join(commits)}.",
         "",
         "| class | " + " | ".join(row["network"] for row in [*found[:1], *trained]) + " |",
         "|---" * (len(trained) + len(found[:1]) + 1) + "|",

@@ -21,8 +21,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import kmerengine
 from bench.harness import RESULTS, Row, append_rows, read_rows, say
 from bench.koo_runs import (
@@ -150,12 +148,6 @@ def trials_of(names: Iterable[str], seeds: int, of: str = SIMULATED) -> list[Tri
     """All networks of a seed before the next seed."""
     names = list(names)
     return [Trial(name, seed, of) for seed in range(seeds) for name in names]
-
-
-def spread(values: Iterable[float]) -> tuple[float, float]:
-    """Mean and population standard deviation."""
-    array = np.array(list(values), np.float64)
-    return float(array.mean()), float(array.std())
 
 
 def main() -> None:

@@ -4,24 +4,20 @@
 
 A process makes a network and one batch, works on it once, and then so often as the case says; only
 that is timed. Memory kept: the C library does not give memory back between the layers, which saves
-the kernel clearing it; the environment variables of KEPT. All networks of a case have the same
+the kernel clearing it; see `bench.self_timed`. All networks of a case have the same
 weights, so what the first batch gives must agree. The last case is a matrix product: what the
 processor can do at all.
 """
 
 import importlib.util
-import json
-import sys
-from pathlib import Path
 
 from bench.command import main
-from bench.harness import Case, Facts, Provider
+from bench.harness import Case, Provider
 from bench.koo_runs import NETWORKS
 from bench.machine import package_version
 from bench.models_alone import SIDE
+from bench.self_timed import self_timed
 
-KEPT = {"MALLOC_MMAP_THRESHOLD_": 1 << 32, "MALLOC_TRIM_THRESHOLD_": 1 << 34}
-KEEPS = " (memory kept)"
 BPNET = "BPNet, 64 filters x 8 layers, 2,114 to 1,000 bp"
 BPAITAC = "bpAI-TAC, 300 channels x 9 blocks, 998 bp, 90 tasks"
 KOO_BESIDE = ("cnn-2", "cnn-25")  # that plain PyTorch trains too
@@ -39,21 +35,10 @@ def network(
     runs: int | None = None,
 ) -> Provider:
     """One network, in a process of its own that times itself."""
-    setting = [f"{key}={value}" for key, value in KEPT.items()] if keep else []
-    unset = [] if keep else [part for key in KEPT for part in ("-u", key)]
-    alone = [sys.executable, "-m", "bench.models_alone", job, by, str(batch), str(batches)]
-
-    def observe(_: Path, stdout: str) -> Facts:
-        said = json.loads(stdout.splitlines()[-1])
-        return {fact: value for fact, value in said.items() if fact != "seconds"}
-
-    return Provider(
-        name=name + (KEEPS if keep else ""),
-        command=lambda _: ["env", *unset, *setting, *alone],
-        observe=observe,
-        version=peer_version if by == "bpnet-lite" else lambda: package_version("torch"),
-        self_timed=True,
-        runs=runs,
+    version = peer_version if by == "bpnet-lite" else lambda: package_version("torch")
+    module = "bench.models_alone"
+    return self_timed(
+        name, module, job, by, batch, batches, keep=keep, version=version, runs=runs
     )
 
 

@@ -32,6 +32,7 @@ from bench import (
     peers,
     sample,
     scan,
+    self_timed,
     seqlets,
     table,
     targets,
@@ -508,14 +509,14 @@ def test_bfloat16_must_be_near_float32(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_memory_is_kept_or_not_whatever_the_environment_says(
     keep: bool, seen: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in models.KEPT:
+    for name in self_timed.KEPT:
         monkeypatch.setenv(name, "1")
     made = models.network("a", "bpnet-train", "modules", batch=3, batches=5, keep=keep)
     command = list(made.command(Path()))
     at = command.index(sys.executable)
     assert command[at:][2:] == ["bench.models_alone", "bpnet-train", "modules", "3", "5"]
     shown = subprocess.run(
-        [*command[:at], "printenv", *models.KEPT], capture_output=True, text=True, check=False
+        [*command[:at], "printenv", *self_timed.KEPT], capture_output=True, text=True, check=False
     )
     assert shown.stdout.split() == seen
     assert ("memory kept" in made.name) == keep
