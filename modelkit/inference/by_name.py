@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from kmerengine import schemas
-from kmerengine.io.tables import table_writer
+from kmerengine.io.tables import write_whole
 
 __all__ = ["BY_NAME", "Spread", "cell", "spread", "write_by_name"]
 
@@ -64,6 +64,4 @@ def write_by_name(
     }
     table = pa.table(held)
     schema = schemas.with_metadata(table.schema, dict(document))
-    with table_writer(path, schema, ".parquet") as writer:
-        for part in table.cast(schema).to_batches():
-            writer.write(part)
+    write_whole(path, table.cast(schema))

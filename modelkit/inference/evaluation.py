@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from kmerengine import schemas
 from kmerengine.datasets.folder import Dataset
-from kmerengine.io.tables import table_writer
+from kmerengine.io.tables import write_whole
 from modelkit.inference.by_name import BY_NAME, Spread, cell, spread, write_by_name
 from modelkit.metrics import Interval
 from modelkit.tasks.task import Observed
@@ -136,9 +136,7 @@ def write_evaluation(folder: Path, run: Run, data: Dataset, found: Evaluation, s
     document = schemas.provenance("evaluate", {"dataset": data.path.name, "run": run.path.name}, {})
     document |= {"format": schemas.EVALUATION, "split": split, "config": run.config.model_dump()}
     schema = schemas.with_metadata(table.schema, document)
-    with table_writer(folder / EXAMPLES, schema, ".parquet") as writer:
-        for part in table.cast(schema).to_batches():
-            writer.write(part)
+    write_whole(folder / EXAMPLES, table.cast(schema))
     write_by_name(folder / BY_NAME, found.names, _by_predictor(found.by_name), document)
     (folder / SUMMARY).write_text(as_json({**document, **found.summary()}) + "\n")
 

@@ -133,11 +133,11 @@ class BindVAE(nn.Module):
         x = self.bias + self._embedded(batch)
         for layer in self.layers:
             x = layer(x.relu())
-        return self._clipped(x)
+        return self.clipped(x)
 
     def alpha(self) -> Tensor:
         """Concentrations of the prior (M,), float64."""
-        return self._clipped(self.prior)
+        return self.clipped(self.prior)
 
     def theta(self) -> Tensor:
         """Probabilities of the features in each topic, (M, D)."""
@@ -181,7 +181,8 @@ class BindVAE(nn.Module):
     def _fuses(self) -> bool:
         return self.takes_steps and self.training and torch.is_grad_enabled()
 
-    def _clipped(self, raw: Tensor) -> Tensor:
+    def clipped(self, raw: Tensor) -> Tensor:
+        """Concentrations of what the encoder, or the prior, has before softplus; float64."""
         return functional.softplus(raw.double()).clamp(self.options.lowest, self.options.highest)
 
 

@@ -73,8 +73,6 @@ class KooNetwork(LabelNetwork):
 
     Attributes
     ----------
-    classes, length : int, optional
-        Labels, and bp of a sequence; from the data set if they are None.
     filters, widths, pools : tuples of int
         Of each convolution: channels, bp (odd), and positions that a maximum is of.
     strides : tuple of int, optional
@@ -90,8 +88,6 @@ class KooNetwork(LabelNetwork):
         variance 2 / (inputs + outputs) (what the code does).
     """
 
-    classes: int | None = Field(default=None, ge=1)
-    length: int | None = Field(default=None, ge=1)
     filters: tuple[Size, ...] = (30, 128)
     widths: tuple[Width, ...] = (19, 5)
     pools: tuple[Size, ...] = (25, 4)

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Literal, Self
 
+from pydantic import Field
+
 from kmerengine.errors import InputError
 from modelkit.config import Config, Section, TrainingOptions
 from modelkit.data.options import ExampleOptions
@@ -21,8 +23,8 @@ class LabelNetwork(Section):
         Labels, and bp of a sequence; from the data set if they are None.
     """
 
-    classes: int | None = None
-    length: int | None = None
+    classes: int | None = Field(default=None, ge=1)
+    length: int | None = Field(default=None, ge=1)
 
 
 class LabelObjective(Section):

@@ -123,9 +123,7 @@ class TopicModel:
 
     def concentrations(self, raw: Tensor) -> Floats:
         """eta of raw outputs, float64, shape (n, M)."""
-        options = self.config.network
-        eta = functional.softplus(raw.double()).clamp(options.lowest, options.highest)
-        found: Floats = eta.cpu().numpy()
+        found: Floats = self.network.clipped(raw).cpu().numpy()
         return found
 
     @cached_property
