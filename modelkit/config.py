@@ -49,6 +49,8 @@ class TrainingOptions(Section):
         At most so many steps in all; the last epoch is cut short.
     frozen : dict of str to int
         Parameters, by the beginning of their name, that stay as they are for so many first steps.
+    rates : dict of str to float
+        Parameters, by the beginning of their name, whose learning rate is so many times the others'.
     evaluate_first : bool
         Measure epoch 0, on the training data too.
     optimizer, learning_rate, betas, eps, weight_decay, momentum
@@ -95,6 +97,7 @@ class TrainingOptions(Section):
     epochs: int = Field(50, ge=0)
     steps: int | None = Field(None, ge=1)
     frozen: dict[str, Annotated[int, Field(ge=0)]] = {}
+    rates: dict[str, Annotated[float, Field(gt=0)]] = {}
     evaluate_first: bool = False
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     learning_rate: float = Field(1e-3, gt=0)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -60,7 +60,8 @@ class Stepper:
         self.frozen = {name: self._frozen(name) for name in self.parameters}
         self.step_number = 0
         self.factor = 1.0  # of the learning rate: what the drops have made of it
-        held, rate = list(self.parameters.values()), options.learning_rate
+        self.rates = {name: self._rate(name) for name in self.parameters}
+        held, rate = self._groups(), options.learning_rate
         decay = options.weight_decay
         self.optimizer: torch.optim.Optimizer
         if options.optimizer == "sgd":
@@ -74,12 +75,12 @@ class Stepper:
             )
         self.model = model if isinstance(model, TakesSteps) else None
         if self.model is not None:
-            on_cpu = all(parameter.is_cpu for parameter in held)
+            on_cpu = all(parameter.is_cpu for parameter in self.parameters.values())
             self.model.takes_steps = alone and on_cpu and not _needs_gradients(options)
 
     @property
     def learning_rate(self) -> float:
-        """Of the next step."""
+        """Of the next step, of parameters without a rate of their own."""
         options = self.options
         rate = options.learning_rate * self.factor
         if self.step_number < options.warm_up:
@@ -91,6 +92,19 @@ class Stepper:
         """For how many steps a parameter stays as it is."""
         frozen = self.options.frozen.items()
         return max((steps for part, steps in frozen if name.startswith(part)), default=0)
+
+    def _rate(self, name: str) -> float:
+        """The learning rate of a parameter over that of the others."""
+        rates = self.options.rates
+        named = [part for part in rates if name.startswith(part)]
+        return rates[max(named, key=len)] if named else 1.0
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """Parameters of one learning rate each."""
+        found: dict[float, list[nn.Parameter]] = {}
+        for name, parameter in self.parameters.items():
+            found.setdefault(self.rates[name], []).append(parameter)
+        return [{"params": held, "rate": rate} for rate, held in found.items()]
 
     @torch.no_grad()
     def step(self) -> None:
@@ -108,7 +122,7 @@ class Stepper:
         if options.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.parameters.values(), options.clip_norm)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate
+            group["lr"] = self.learning_rate * group["rate"]
         self._let_the_model_step()
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -128,7 +142,8 @@ class Stepper:
                 state["exp_avg"] = torch.zeros_like(parameter)
                 state["exp_avg_sq"] = torch.zeros_like(parameter)
             state["step"] += 1
-            step = AdamStep(int(state["step"]), self.learning_rate, options.betas, options.eps)
+            rate = self.learning_rate * self.rates[name]
+            step = AdamStep(int(state["step"]), rate, options.betas, options.eps)
             take(state["exp_avg"], state["exp_avg_sq"], step)
         self.model.steps.clear()
 
