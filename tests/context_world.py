@@ -1,0 +1,56 @@
+"""Attributions around core motifs, made of strings."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from kmerengine.schemas import REGION_COLUMNS
+from modelkit.interpretation.attribution.attributions import Attributions, write_attributions
+
+LETTERS = "ACGT"
+
+
+def codes_of(sequences: Sequence[str]) -> npt.NDArray[np.uint8]:
+    """A C G T = 0 1 2 3, 255 for anything else."""
+    return np.array([[LETTERS.find(b) % 256 for b in each] for each in sequences], np.uint8)
+
+
+def regions(n: int, length: int, strands: str, starts: Sequence[int]) -> pa.Table:
+    columns = {
+        "chrom": ["chr1" if i % 2 == 0 else "chr2" for i in range(n)],
+        "start": list(starts), "end": [each + length for each in starts],
+        "name": [f"site{i}" for i in range(n)], "score": [None] * n, "strand": list(strands),
+    }  # fmt: skip
+    made = [pa.array(columns[f.name]).cast(f.type) for f in REGION_COLUMNS]
+    made += [pa.array(["test"] * n).cast(pa.dictionary(pa.int8(), pa.string()))]
+    return pa.table(made, names=[*REGION_COLUMNS.names, "split"])
+
+
+def attributions_of(
+    path: Path,
+    sequences: Sequence[str],
+    scores: npt.ArrayLike,
+    *,
+    strands: str | None = None,
+    starts: Sequence[int] | None = None,
+    targets: Sequence[str] = ("bound",),
+    method: str = "gradcam",
+    **options: Any,
+) -> Attributions:
+    """Scores (n, P) or (n, K, P) are of the bases that stand there; others have -9."""
+    codes, given = codes_of(sequences), np.asarray(scores, np.float32)
+    n, length = codes.shape
+    given = np.broadcast_to(given if given.ndim == 3 else given[:, None], (n, len(targets), length))
+    hypothetical = np.full((n, len(targets), 4, length), -9, np.float32)
+    for i in range(n):
+        for j in range(length):
+            if codes[i, j] < 4:
+                hypothetical[i, :, codes[i, j], j] = given[i, :, j]
+    table = regions(n, length, strands or "+" * n, starts or [1000 * (i + 1) for i in range(n)])
+    return write_attributions(
+        path, table, codes, hypothetical, targets=targets, method=method, head="labels", **options
+    )
