@@ -21,7 +21,6 @@ from modelkit.figures import Format, encoded
 from modelkit.interpretation.topics.analysis_figures import draw_bars
 from modelkit.interpretation.topics.map import TopicMap
 from modelkit.interpretation.topics.tables import (
-    TOPIC_ACCESSIBILITY,
     column,
     list_of,
     put_table,
@@ -137,7 +136,7 @@ def topic_accessibility(
         }
     table = table_of(SCHEMA, columns)
     document = schemas.provenance("topics accessibility", inputs, {}) | {
-        "format": TOPIC_ACCESSIBILITY,
+        "format": schemas.TOPIC_ACCESSIBILITY,
         "cells": list(given),
         "peaks": n_peaks.tolist(),
         "unmapped": len(first.topics) - len(shown),

@@ -29,7 +29,6 @@ from kmerengine.io.atomic import atomic, check_writable
 from modelkit.interpretation.topics.chip import Bound, bound_peaks
 from modelkit.interpretation.topics.map import TopicMap
 from modelkit.interpretation.topics.tables import (
-    TOPIC_ASSIGNMENT,
     column,
     list_of,
     put_table,
@@ -145,7 +144,7 @@ def topic_assignment(
         comparison = _comparison(bound, by_rule, found.factors)
     document = schemas.provenance(
         "topics assignment", inputs, {"c": c, "min_overlap": min_overlap}
-    ) | {"format": TOPIC_ASSIGNMENT, "without_factor": n_without}
+    ) | {"format": schemas.TOPIC_ASSIGNMENT, "without_factor": n_without}
     peaks = _peaks(given, found, by_rule, c)
     with atomic(path, force=force, folder=NAMES) as folder:
         put_table(folder / "peaks.parquet", peaks, document)

@@ -26,7 +26,7 @@ from modelkit.figures import Format, encoded
 from modelkit.interpretation.topics.analysis_figures import draw_matrix
 from modelkit.interpretation.topics.chip import bound_peaks
 from modelkit.interpretation.topics.map import TopicMap
-from modelkit.interpretation.topics.tables import TOPIC_CLR, column, list_of, put_table, table_of
+from modelkit.interpretation.topics.tables import column, list_of, put_table, table_of
 from modelkit.interpretation.topics.values import check_model, values_of
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def topic_clr(
         inputs["map"] = schemas.digest(found.path)
     shown = [bound.factors[i] for i in order]
     document = schemas.provenance("topics clr", inputs, {"min_overlap": min_overlap}) | {
-        "format": TOPIC_CLR,
+        "format": schemas.TOPIC_CLR,
         "factors": shown,
     }
     regions = given.regions.take(pa.array(row))

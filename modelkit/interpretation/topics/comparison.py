@@ -17,7 +17,6 @@ from kmerengine.errors import InputError
 from kmerengine.io.text import text_blocks
 from modelkit.interpretation.topics.map import TopicMap
 from modelkit.interpretation.topics.tables import (
-    TOPIC_COMPARISON,
     check_table_path,
     column,
     table_of,
@@ -122,7 +121,7 @@ def topic_comparison(
     counts = _counts(rows, with_expression=means is not None)
     if path is not None:
         document = schemas.provenance("topics comparison", inputs, {"least": least}) | {
-            "format": TOPIC_COMPARISON,
+            "format": schemas.TOPIC_COMPARISON,
             "counts": counts,
         }
         write_table(path, table, document, force=force)

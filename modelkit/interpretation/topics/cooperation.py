@@ -22,7 +22,6 @@ from modelkit.interpretation.topics.mann_whitney import top_mann_whitney, top_of
 from modelkit.interpretation.topics.map import check_share, labelled
 from modelkit.interpretation.topics.probes import Probes
 from modelkit.interpretation.topics.tables import (
-    TOPIC_COOPERATION,
     column,
     put_table,
     table_of,
@@ -149,7 +148,7 @@ def topic_cooperation(
         "topics": None if topics is None else list(topics),
     }  # fmt: skip
     document = schemas.provenance("topics cooperation", inputs, parameters) | {
-        "format": TOPIC_COOPERATION
+        "format": schemas.TOPIC_COOPERATION
     }
     table = table_of(SCHEMA, {name: [row[name] for row in rows] for name in SCHEMA.names})
     picture = draw_distributions(drawn, (*groups, OTHERS), notes, f"{given.label} of the topic")

@@ -29,7 +29,6 @@ from modelkit.interpretation.topics.analysis_figures import draw_matrix
 from modelkit.interpretation.topics.map import labelled
 from modelkit.interpretation.topics.probes import Probes
 from modelkit.interpretation.topics.tables import (
-    TOPIC_HEATMAP,
     column,
     list_of,
     put_table,
@@ -164,7 +163,7 @@ def topic_heatmap(
         inputs,
         {"kind": given.kind, "n_probes": n_probes, "signal": signal, "seed": seed,
          "factors": wanted},
-    ) | {"format": TOPIC_HEATMAP, "topics": shown_topics, "few": few}  # fmt: skip
+    ) | {"format": schemas.TOPIC_HEATMAP, "topics": shown_topics, "few": few}  # fmt: skip
     place_of = {m: place for place, m in enumerate(order.tolist())}
     probes = table_of(
         PROBES,

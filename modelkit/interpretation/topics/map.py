@@ -28,7 +28,6 @@ from modelkit.interpretation.motifs.naming import q_values
 from modelkit.interpretation.topics.mann_whitney import top_mann_whitney, top_of
 from modelkit.interpretation.topics.probes import Probes, factors_of, numbered, read_labels
 from modelkit.interpretation.topics.tables import (
-    TOPIC_MAP,
     check_table_path,
     column,
     read_table,
@@ -105,7 +104,7 @@ class TopicMap:
     @classmethod
     def open(cls, path: str | Path) -> "TopicMap":
         """Open a Parquet file that `topic_map` wrote; InputError if it is none."""
-        return cls(*read_table(Path(path), SCHEMA, TOPIC_MAP), Path(path))
+        return cls(*read_table(Path(path), SCHEMA, schemas.TOPIC_MAP), Path(path))
 
     def factors_of(self, topic: int) -> list[str]:
         """Factors of a topic, by p-value, then by effect."""
@@ -171,7 +170,7 @@ def topic_map(
     probes = labelled(labels, given)
     parameters = {"kind": given.kind, "top": top, "p": p}
     document = schemas.provenance("topics map", probes.inputs, parameters) | {
-        "format": TOPIC_MAP,
+        "format": schemas.TOPIC_MAP,
         "probes": len(probes.number),
         "without_values": probes.without_values,
     }

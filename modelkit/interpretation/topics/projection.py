@@ -19,7 +19,7 @@ from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic, check_writable
 from modelkit.figures import Format, encoded
 from modelkit.interpretation.topics.analysis_figures import draw_points
-from modelkit.interpretation.topics.tables import TOPIC_PROJECTION, column, put_table, table_of
+from modelkit.interpretation.topics.tables import column, put_table, table_of
 from modelkit.interpretation.topics.values import check_model, values_of
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def topic_projection(
     }  # fmt: skip
     document = schemas.provenance(
         "topics projection", {name: each.inputs for name, each in given.items()}, parameters
-    ) | {"format": TOPIC_PROJECTION, "notes": notes}
+    ) | {"format": schemas.TOPIC_PROJECTION, "notes": notes}
     row = np.concatenate(rows)
     table = table_of(
         SCHEMA,

@@ -16,7 +16,6 @@ from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic, check_writable
 from modelkit.interpretation.topics.map import TopicMap
 from modelkit.interpretation.topics.tables import (
-    TOPIC_SELECTION,
     column,
     list_of,
     put_table,
@@ -111,7 +110,7 @@ def topic_selection(
         "maps": [schemas.digest(each.path) for each in opened if each.path is not None],
     }
     document = schemas.provenance("topics selection", inputs, {"ensemble": ensemble}) | {
-        "format": TOPIC_SELECTION,
+        "format": schemas.TOPIC_SELECTION,
         "models": called,
         "chosen": [called[i] for i in chosen],
     }

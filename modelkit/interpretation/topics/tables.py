@@ -14,16 +14,6 @@ from kmerengine.io.tables import TableReader, table_writer
 __all__ = ["check_table_path", "column", "list_of", "put_table", "read_table", "table_of",
            "write_table"]  # fmt: skip
 
-TOPIC_MAP = "kmerengine.topic_map"  # tests of every factor and topic
-TOPIC_SELECTION = "kmerengine.topic_selection"  # models by the factors that they have: a folder
-TOPIC_HEATMAP = "kmerengine.topic_heatmap"  # probes of factors: a folder
-TOPIC_COOPERATION = "kmerengine.topic_cooperation"  # probes of factors and pair: a folder
-TOPIC_ACCESSIBILITY = "kmerengine.topic_accessibility"  # sums over peaks of cell types: a folder
-TOPIC_ASSIGNMENT = "kmerengine.topic_assignment"  # factors of peaks: a folder
-TOPIC_CLR = "kmerengine.topic_clr"  # log ratios of peaks that factors bind: a folder
-TOPIC_PROJECTION = "kmerengine.topic_projection"  # peaks in a plane: a folder
-TOPIC_COMPARISON = "kmerengine.topic_comparison"  # factors of two tools: a folder
-
 SUFFIXES = (".parquet", ".tsv")
 ROWS = 1 << 16  # of a row group
 

@@ -26,7 +26,6 @@ from native_kernels.kmer_count import count_rows
 
 __all__ = ["TopicWindows", "topic_windows"]
 
-FORMAT = "kmerengine.topic_windows"
 SUFFIXES = (".bed", ".parquet")
 TOGETHER = 4096  # windows that pass the encoder together
 
@@ -147,7 +146,7 @@ def topic_windows(
         skipped = skipped | {"windows without a word of A C G T": none}
     document = schemas.provenance(
         "topics windows", inputs, {"width": width, "step": step, "c": c}
-    ) | {"format": FORMAT, "windows": n, "skipped": skipped}
+    ) | {"format": schemas.TOPIC_WINDOWS, "windows": n, "skipped": skipped}
     with atomic(path, force=force) as temporary:
         if path.suffix == ".parquet":
             put_table(temporary, table, document, suffix=".parquet")
