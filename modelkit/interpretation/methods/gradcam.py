@@ -21,13 +21,14 @@ from modelkit.interpretation.methods.explained import Explained
 from modelkit.interpretation.methods.explanation import Explanation
 from modelkit.interpretation.methods.gradients import calculating, parts
 from modelkit.interpretation.methods.options import AttributionOptions
+from modelkit.models.convolution import Convolution
 from modelkit.models.pool import MaxPool
 from native_kernels.dilated_conv.block import Block, Conv
 
 __all__ = ["gradcam"]
 
-CHANNELS_LAST = (Conv, Block, MaxPool)
-CONVOLUTIONS = (Conv, Block, nn.Conv1d)
+CHANNELS_LAST = (Conv, Block, Convolution, MaxPool)
+CONVOLUTIONS = (Conv, Block, Convolution, nn.Conv1d)
 BETWEEN = (nn.BatchNorm1d, nn.Dropout, nn.Identity)  # a convolution and its activation
 ACTIVATIONS = (nn.ReLU, nn.ELU, nn.GELU, nn.LeakyReLU, nn.SiLU, nn.Softplus, nn.Sigmoid, nn.Tanh)
 
@@ -161,6 +162,8 @@ class _Windows(NamedTuple):
 
 def _windows(layer: nn.Module) -> _Windows | None:
     padding: str | tuple[int, ...]
+    if isinstance(layer, Convolution):
+        return _Windows(layer.weight.shape[2], 1, 1, layer.before)
     if isinstance(layer, Conv | Block):
         conv = layer.conv if isinstance(layer, Block) else layer
         width, step, stride, padding = conv.weight.shape[2], conv.dilation, 1, conv.padding
