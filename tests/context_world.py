@@ -39,9 +39,12 @@ def attributions_of(
     starts: Sequence[int] | None = None,
     targets: Sequence[str] = ("bound",),
     method: str = "gradcam",
+    before: int = 0,
     **options: Any,
 ) -> Attributions:
-    """Scores (n, P) or (n, K, P) are of the bases that stand there; others have -9."""
+    """Scores (n, P) or (n, K, P) are of the bases that stand there; others have -9. Sequences begin
+    `before` bp before their regions.
+    """
     codes, given = codes_of(sequences), np.asarray(scores, np.float32)
     n, length = codes.shape
     given = np.broadcast_to(given if given.ndim == 3 else given[:, None], (n, len(targets), length))
@@ -52,5 +55,35 @@ def attributions_of(
                 hypothetical[i, :, codes[i, j], j] = given[i, :, j]
     table = regions(n, length, strands or "+" * n, starts or [1000 * (i + 1) for i in range(n)])
     return write_attributions(
-        path, table, codes, hypothetical, targets=targets, method=method, head="labels", **options
-    )
+        path, table, codes, hypothetical, targets=targets, method=method, head="labels",
+        starts=table["start"].to_numpy() - before, **options,
+    )  # fmt: skip
+
+
+class WithCores(Attributions):
+    """Attributions that are given their cores and labels."""
+
+    def __init__(self, path: Path, cores: Any, labels: Any, names: Sequence[str]) -> None:
+        super().__init__(path)
+        self.cores = np.asarray(cores, np.int64)
+        self.labels = None if labels is None else np.asarray(labels, np.uint8)
+        self.provenance["labels"] = list(names)
+
+
+def sites_of(
+    path: Path,
+    sequences: Sequence[str],
+    scores: npt.ArrayLike,
+    cores: Sequence[tuple[int, int]],
+    *,
+    labels: npt.ArrayLike | None = None,
+    label_names: Sequence[str] = ("bound",),
+    **options: Any,
+) -> Attributions:
+    """The same with core motifs, and labels (n, K')."""
+    made = attributions_of(path, sequences, scores, **options)
+    return WithCores(made.path, cores, labels, label_names)
+
+
+def reverse_complement(sequence: str) -> str:
+    return sequence[::-1].translate(str.maketrans("ACGT", "TGCA"))
