@@ -16,6 +16,7 @@ from modelkit.data.loader import Batch
 from modelkit.inference.forecast import Asked
 from modelkit.inference.member import Member
 from modelkit.registry import MODELS
+from modelkit.tasks.binding import BindingTask
 from modelkit.tasks.labels import LabelTask
 from modelkit.training.run import Run
 
@@ -23,6 +24,8 @@ __all__ = ["LabelForecast"]
 
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+
+OF_LABELS = (LabelTask, BindingTask)
 
 
 class LabelForecast:
@@ -95,8 +98,8 @@ class LabelForecast:
 
 
 def _member(run: Run, dataset: Dataset, split: str) -> Member:
-    if MODELS[run.config.model].task is not LabelTask:
-        known = ", ".join(name for name, each in MODELS.items() if each.task is LabelTask)
+    if MODELS[run.config.model].task not in OF_LABELS:
+        known = ", ".join(name for name, each in MODELS.items() if each.task in OF_LABELS)
         raise InputError(f"{run.path}: is of {run.config.model}, expected one of {known}")
     return Member(run, dataset, split)
 

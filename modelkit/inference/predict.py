@@ -21,6 +21,7 @@ from modelkit.inference.forecast import Asked, Forecast
 from modelkit.inference.label_forecast import LabelForecast
 from modelkit.inference.predictions import ABOUT, NAMES, Predictions, table_of
 from modelkit.registry import MODELS
+from modelkit.tasks.binding import BindingTask
 from modelkit.tasks.labels import LabelTask
 from modelkit.tasks.profile import ProfileTask
 from modelkit.training.run import BEST, Run
@@ -32,6 +33,7 @@ BATCH_ROWS = 8192
 FORECASTS: dict[Any, Callable[[Sequence[Run], Dataset, Asked], Forecast]] = {
     ProfileTask: CutForecast,
     LabelTask: LabelForecast,
+    BindingTask: LabelForecast,
 }  # by the task of the models
 
 Rows = npt.NDArray[np.int64]

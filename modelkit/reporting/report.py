@@ -10,6 +10,7 @@ from kmerengine.io.atomic import atomic, check_writable
 from modelkit.devices import chosen_device
 from modelkit.interpretation.attribution.attributions import Attributions
 from modelkit.interpretation.motifs.motif_set import Motifs
+from modelkit.inference.label_forecast import OF_LABELS
 from modelkit.registry import MODELS
 from modelkit.reporting.about_data import about_data
 from modelkit.reporting.curves import curves
@@ -21,7 +22,6 @@ from modelkit.reporting.page import render
 from modelkit.reporting.provenance import check_is_of, provenance
 from modelkit.reporting.totals import fitting_task, totals
 from modelkit.reporting.tracks import tracks
-from modelkit.tasks.labels import LabelTask
 from modelkit.training.run import Run
 
 __all__ = ["report"]
@@ -103,7 +103,7 @@ def report(
         others["motifs"] = motifs.provenance
     if prints is not None:
         others["footprints"] = prints.provenance
-    predicted = labels if MODELS[run.config.model].task is LabelTask else totals
+    predicted = labels if MODELS[run.config.model].task in OF_LABELS else totals
     sections = [
         about_data(run, data, task),
         curves(run),
