@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kmerengine.datasets.folder import Dataset
     from kmerengine.datasets.from_arrays import dataset_from_arrays, deepsea
     from kmerengine.datasets.from_sequences import dataset_from_sequences
+    from kmerengine.datasets.from_sites import dataset_from_sites
     from kmerengine.errors import InputError
     from kmerengine.kmers.bindvae import read_id_lists, read_vocabulary
     from kmerengine.kmers.count import count, count_sequences
@@ -55,6 +56,7 @@ __all__ = [
     "dataset",
     "dataset_from_arrays",
     "dataset_from_sequences",
+    "dataset_from_sites",
     "deepsea",
     "marginal_sequences",
     "profiles",
@@ -95,6 +97,7 @@ __getattr__ = lazily(
         "dataset": "kmerengine.datasets.dataset",
         "dataset_from_arrays": "kmerengine.datasets.from_arrays",
         "dataset_from_sequences": "kmerengine.datasets.from_sequences",
+        "dataset_from_sites": "kmerengine.datasets.from_sites",
         "deepsea": "kmerengine.datasets.from_arrays",
         "marginal_sequences": "kmerengine.motifs.marginal",
         "profiles": "kmerengine.cut_profiles.profiles",

@@ -138,13 +138,22 @@ def profile_totals_schema() -> pa.Schema:
     return pa.schema([*REGION_COLUMNS, *_TOTALS])
 
 
-def dataset_schema(*, labels: bool = False, totals: bool = False) -> pa.Schema:
+CORE_COLUMNS = pa.schema(
+    [
+        _column("core_start", pa.int32()),  # bp from the region's start: the motif's first base
+        _column("core_end", pa.int32()),  # exclusive
+    ]
+)
+
+
+def dataset_schema(*, labels: bool = False, totals: bool = False, cores: bool = False) -> pa.Schema:
     """Examples of a data set; lists go by the document's `labels` and `samples`."""
     return pa.schema(
         [
             *REGION_COLUMNS,
             _column("split", pa.dictionary(pa.int8(), pa.string())),
             _column("negative", pa.bool_()),  # added as such, not one of the peaks
+            *(CORE_COLUMNS if cores else []),
             *([_column("labels", _list_of(pa.uint8()))] if labels else []),
             *(_column(name, _list_of(pa.float64())) for name in _TOTALS.names if totals),
         ]
@@ -167,8 +176,8 @@ def predictions_schema(*values: str) -> pa.Schema:
     )
 
 
-def attributions_schema() -> pa.Schema:
-    """Examples that were explained; lists go by the document's `targets`."""
+def attributions_schema(*, cores: bool = False, labels: bool = False) -> pa.Schema:
+    """Examples that were explained; lists go by the document's `targets`, and `labels` by its."""
     of_targets = _list_of(pa.float64())
     return pa.schema(
         [
@@ -177,6 +186,8 @@ def attributions_schema() -> pa.Schema:
             _column("prediction", of_targets),
             _column("delta", of_targets),  # by how much the scores miss their sum; or not a number
             _column("spread", of_targets),  # what that is to be small against; or not a number
+            *(CORE_COLUMNS if cores else []),
+            *([_column("labels", _list_of(pa.uint8()))] if labels else []),
         ]
     )
 
@@ -240,8 +251,7 @@ def sample_schema(*, sites: bool = False) -> pa.Schema:
         _column("score", pa.float64()),  # as the scan gave it
         _column("p", pa.float64()),
         _column("p_bin", pa.float64()),  # -log10 p, least of the bin
-        _column("core_start", pa.int32()),  # bp from the window's start: the motif's first base
-        _column("core_end", pa.int32()),  # exclusive
+        *CORE_COLUMNS,
     ]
     return pa.schema(
         [

@@ -76,7 +76,8 @@ def names(folder: str = ".") -> list[str]:
 
 ONLY_COMMANDS = {"quiet", "as_json"}
 ONLY_FUNCTIONS = {"vocabulary", "progress"}
-DIFFERENT = {"dataset": {"genome"}}  # the command also takes sequences, which need none
+# the command also takes sequences, which need no genome, and samples, whose label has a name
+DIFFERENT = {"dataset": {"genome", "label"}}
 CHOICE = {
     name: p.default
     for name, p in inspect.signature(Vocabulary.choose).parameters.items()

@@ -17,6 +17,8 @@ from kmerengine.cli._options import (
 )
 from kmerengine.errors import InputError
 
+OF_SAMPLES = ("genome", "label", "split", "seed", "margin")
+
 
 @click.command("dataset")
 @click.argument("regions", type=PATH)
@@ -30,6 +32,11 @@ from kmerengine.errors import InputError
     type=PATH,
     multiple=True,
     help="Region file, folder of them, or table of name and file; repeatable.",
+)
+@click.option(
+    "--label",
+    metavar="NAME",
+    help="What the label of a sample is called.  [default: bound; of windows, positive]",
 )
 @click.option("--negatives", type=PATH, help="BED of examples that are no peaks.")
 @click.option(
@@ -102,26 +109,39 @@ def command(
 ) -> None:
     """Join genome, cuts, labels, bias and splits of REGIONS into a training data set.
 
-    REGIONS is BED or narrowPeak. Or it is a Parquet file of labelled sequences that kmerengine
-    simulate koo or gata-tal wrote: it has its own bases, labels and splits, and takes no option but
-    --output, --force and --quiet.
+    REGIONS is BED or narrowPeak. Or it is the regions.parquet of kmerengine sample: it has its own
+    labels, and where motifs lie, and takes --genome, --label, --split, --seed and --margin. Or it
+    is a Parquet file of labelled sequences that kmerengine simulate koo or gata-tal wrote: it has
+    its own bases, labels and splits, and takes none. All take --output, --force and --quiet.
     """
     started = perf_counter()
     from kmerengine.cli._startup import load_libraries
 
     load_libraries()
-    from kmerengine import dataset, dataset_from_sequences
-    from kmerengine.datasets.from_sequences import holds_sequences
+    from kmerengine import dataset, dataset_from_sequences, dataset_from_sites, schemas
+    from kmerengine.datasets.from_sequences import format_of_examples
 
-    if holds_sequences(regions):
-        _refuse_others(ctx, regions)
+    kind, label = format_of_examples(regions), options.pop("label")
+    if kind == schemas.SEQUENCES:
+        _refuse_others(ctx, regions, "labelled sequences", ())
         made = dataset_from_sequences(regions, output=output, force=options["force"])
     elif not regions.exists():
-        raise InputError(f"{regions}: does not exist; expected regions, or sequences in Parquet")
+        raise InputError(
+            f"{regions}: does not exist; expected regions, or a sample or sequences in Parquet"
+        )
     elif options["genome"] is None:
         raise InputError(
             f"genome: found none, expected --genome for the regions of {regions}; only sequences "
             "in Parquet, of kmerengine simulate koo or gata-tal, need none"
+        )
+    elif kind == schemas.SAMPLE:
+        _refuse_others(ctx, regions, "a sample", OF_SAMPLES)
+        known = {name: options[name] for name in (*OF_SAMPLES, "force") if name in options}
+        made = dataset_from_sites(regions, output=output, label=label, **known)
+    elif label is not None:
+        raise InputError(
+            f"label: found {label!r} with the regions of {regions}, expected it with a sample of "
+            "kmerengine sample; --labels are files that name their labels"
         )
     else:
         vocabulary = chosen_vocabulary(options, only_if_asked=True)
@@ -138,16 +158,16 @@ def command(
         click.echo(f"{output}: {made!r}, {perf_counter() - started:.2f} s", err=True)
 
 
-def _refuse_others(ctx: click.Context, sequences: Path) -> None:
+def _refuse_others(ctx: click.Context, path: Path, what: str, known: tuple[str, ...]) -> None:
     """InputError for options that say something about regions of a genome."""
     given = [
         each.opts[0]
         for each in ctx.command.params
-        if each.name not in ("regions", "output", "force", "quiet")
+        if each.name not in ("regions", "output", "force", "quiet", *known)
         and ctx.get_parameter_source(str(each.name)) is not ParameterSource.DEFAULT
     ]
     if given:
         raise InputError(
-            f"{sequences}: is Parquet, which is for labelled sequences: found {', '.join(given)}, "
-            "expected none of these with them; leave them out, or give regions as BED or narrowPeak"
+            f"{path}: is Parquet, which is for {what}: found {', '.join(given)}, "
+            "expected none of these with it; leave them out, or give regions as BED or narrowPeak"
         )

@@ -1,7 +1,8 @@
 """A training data set: a folder of arrays with one row per example, memory-mapped.
 
-    regions.parquet   chrom, start, end, name, score, strand, split, negative; list columns labels
-                      (0 or 1), and total and normalised cuts of each sample, where there are such
+    regions.parquet   chrom, start, end, name, score, strand, split, negative; core_start and
+                      core_end of the motif that an example is of, and list columns labels (0 or
+                      1), total and normalised cuts of each sample, where there are such
     sequence.arrow    examples x bp, uint8: A C G T = 0 1 2 3, 255 for anything else
     counts.arrow      examples x samples x [2 strands x] bp, int16, or wider where counts need it
     bias.arrow        examples x [2 strands x] bp, float32
@@ -101,7 +102,9 @@ class Dataset:
                 )
             self._arrays[name] = array
         self._table = TableReader(path / REGIONS)
-        expected = schemas.dataset_schema(labels=bool(self.label_names), totals=self._has_totals)
+        expected = schemas.dataset_schema(
+            labels=bool(self.label_names), totals=self._has_totals, cores=self._has_cores
+        )
         schemas.require(self._table.schema, expected, path / REGIONS)
         found = schemas.read_metadata(self._table.schema, path / REGIONS, (schemas.DATASET,))
         if found != about or self._table.n_rows != n_examples or "sequence" not in self._arrays:
@@ -158,6 +161,25 @@ class Dataset:
     def normalised(self) -> npt.NDArray[np.float64] | None:
         """`totals`, quantile-normalised across samples."""
         return self._matrix("normalised", len(self.samples)) if self._has_totals else None
+
+    @cached_property
+    def cores(self) -> npt.NDArray[np.int64] | None:
+        """Where the motif lies that each example is of: start and end, bp from the start of its
+        region, shape (n, 2); None if they are of no motifs.
+        """
+        if not self._has_cores:
+            return None
+        table = self._table.read(columns=schemas.CORE_COLUMNS.names)
+        found = np.stack([column.to_numpy().astype(np.int64) for column in table.columns], 1)
+        low, high = self.spans["sequence"]
+        bad = (found[:, 0] < low) | (found[:, 0] >= found[:, 1]) | (found[:, 1] > high)
+        if bad.any():
+            row = int(np.argmax(bad))
+            raise InputError(
+                f"{self.path / REGIONS}: row {row}: found a motif at {found[row].tolist()}, "
+                f"expected it within the sequence [{low}, {high}); make the folder again"
+            )
+        return found
 
     @cached_property
     def negative(self) -> npt.NDArray[np.bool_]:
@@ -218,6 +240,10 @@ class Dataset:
     @property
     def _has_totals(self) -> bool:
         return bool(self.provenance.get("totals"))
+
+    @property
+    def _has_cores(self) -> bool:
+        return bool(self.provenance.get("cores"))  # data sets of before have no such key
 
     def _example(self, name: str) -> Array:
         array, start = self.stored(name)

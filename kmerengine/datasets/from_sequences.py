@@ -18,7 +18,7 @@ from kmerengine.io.atomic import atomic, check_writable
 from kmerengine.io.tables import TableReader
 from kmerengine.kmers.rows import whole_sequences
 
-__all__ = ["dataset_from_sequences", "holds_sequences"]
+__all__ = ["dataset_from_sequences", "format_of_examples"]
 
 UNKNOWN = "RYSWKMBDHVN"  # letters of IUPAC for more than one base
 NOT_A_LETTER = 254
@@ -104,12 +104,17 @@ def dataset_from_sequences(
     return Dataset.open(output)
 
 
-def holds_sequences(path: Path) -> bool:
-    """Whether a file of examples is Parquet, and so sequences; region files are text."""
+def format_of_examples(path: Path) -> str | None:
+    """What a Parquet file of examples holds: labelled sequences, or a sample; None of region files,
+    which are text.
+    """
     if not path.is_file():  # nothing is read from a pipe
-        return False
+        return None
     with path.open("rb") as file:
-        return file.read(4) == b"PAR1"
+        if file.read(4) != b"PAR1":
+            return None
+    known = (schemas.SEQUENCES, schemas.SAMPLE)
+    return str(schemas.read_metadata(TableReader(path).schema, path, known)["format"])
 
 
 def _classes(about: dict[str, Any], path: Path) -> tuple[str, ...]:

@@ -44,6 +44,7 @@ class Examples:
     labels: npt.NDArray[np.uint8] | None = None
     samples: tuple[str, ...] = ()
     totals: npt.NDArray[Any] | None = None
+    cores: npt.NDArray[np.int64] | None = None  # (n, 2): motif, bp from the start of the region
 
     def take(self, rows: npt.NDArray[np.int64]) -> "Examples":
         """The examples of `rows`."""
@@ -55,6 +56,7 @@ class Examples:
             labels=None if self.labels is None else self.labels[rows],
             samples=self.samples,
             totals=None if self.totals is None else self.totals[rows],
+            cores=None if self.cores is None else self.cores[rows],
         )
 
 
@@ -100,6 +102,7 @@ def write_examples(
         "positives": positives,
         "warnings": warnings,
         "totals": examples.totals is not None,
+        "cores": examples.cores is not None,
         "kmers": kmers,
     }
     _write_table(folder / REGIONS, examples, document)
@@ -135,7 +138,9 @@ def _positives(examples: Examples) -> dict[str, dict[str, int]]:
 
 def _write_table(path: Path, examples: Examples, document: dict[str, Any]) -> None:
     has_labels, has_totals = examples.labels is not None, examples.totals is not None
-    plain = schemas.dataset_schema(labels=has_labels, totals=has_totals)
+    plain = schemas.dataset_schema(
+        labels=has_labels, totals=has_totals, cores=examples.cores is not None
+    )
     schema = schemas.with_metadata(plain, document)
     matrices: dict[str, npt.NDArray[Any]] = {}
     if examples.labels is not None:
@@ -152,6 +157,13 @@ def _write_table(path: Path, examples: Examples, document: dict[str, Any]) -> No
                 *columns_of(part),
                 pa.DictionaryArray.from_arrays(pa.array(examples.split[part]), names),
                 pa.array(examples.negative[part]),
+                *_cores(examples.cores, part),
                 *(list_column(m[part], schema.field(name)) for name, m in matrices.items()),
             ]
             writer.write(pa.RecordBatch.from_arrays(columns, schema=schema))
+
+
+def _cores(cores: npt.NDArray[np.int64] | None, part: slice) -> list[pa.Array]:
+    if cores is None:
+        return []
+    return [pa.array(side, pa.int32()) for side in cores[part].T]
