@@ -48,9 +48,11 @@ class TrainingOptions(Section):
     steps : int, optional
         At most so many steps in all; the last epoch is cut short.
     frozen : dict of str to int
-        Parameters, by the beginning of their name, that stay as they are for so many first steps.
+        Parameters, by the beginning of their name, that stay as they are for so many first steps;
+        of several beginnings the largest number holds.
     rates : dict of str to float
-        Parameters, by the beginning of their name, whose learning rate is so many times the others'.
+        Parameters, by the beginning of their name, whose learning rate is this times that of the
+        others; of several beginnings the longest holds.
     evaluate_first : bool
         Measure epoch 0, on the training data too.
     optimizer, learning_rate, betas, eps, weight_decay, momentum
@@ -72,6 +74,8 @@ class TrainingOptions(Section):
     l1, l2 : float
         Added to the loss: l1 * sum of |w| + l2 * sum of w**2, without a half, over the weights of
         convolutions and dense layers; neither biases nor norms.
+    l1_on, l2_on : tuple of str
+        Those of them that each penalty is on, by the beginning of their name; by default all.
     clip_norm : float, optional
         Largest norm of all gradients together.
     accumulate : int
@@ -116,6 +120,8 @@ class TrainingOptions(Section):
     select: str | None = None
     l1: float = Field(0.0, ge=0)
     l2: float = Field(0.0, ge=0)
+    l1_on: tuple[str, ...] = ()
+    l2_on: tuple[str, ...] = ()
     clip_norm: float | None = Field(None, gt=0)
     accumulate: int = Field(1, ge=1)
     ema: float | None = Field(None, gt=0, lt=1)

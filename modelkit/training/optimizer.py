@@ -1,12 +1,13 @@
 """How a step moves the weights: optimizer, penalties, clipping, warm-up, averaged weights."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
+from kmerengine.errors import InputError
 from modelkit.config import TrainingOptions
 from native_kernels.gapped_linear import AdamStep
 
@@ -43,6 +44,30 @@ def penalised(model: nn.Module) -> dict[str, nn.Parameter]:
     }
 
 
+def _check_names(
+    options: TrainingOptions, parameters: Collection[str], weights: Collection[str]
+) -> None:
+    """Options that name parameters by a beginning: each must be of one at least."""
+    asked: dict[str, tuple[Iterable[str], Collection[str]]] = {
+        "frozen": (options.frozen, parameters),
+        "rates": (options.rates, parameters),
+        "l1_on": (options.l1_on, weights),
+        "l2_on": (options.l2_on, weights),
+    }
+    for option, (beginnings, names) in asked.items():
+        for part in beginnings:
+            if not any(name.startswith(part) for name in names):
+                raise InputError(
+                    f"training.{option}: found {part!r}, with which no name begins; expected the "
+                    f"beginning of one of {', '.join(names)}"
+                )
+
+
+def _chosen(weights: dict[str, nn.Parameter], beginnings: tuple[str, ...]) -> list[nn.Parameter]:
+    """Those whose names begin so; all, if nothing is said."""
+    return [weight for name, weight in weights.items() if name.startswith(beginnings or "")]
+
+
 class Stepper:
     """Takes steps on the gradients that a model holds.
 
@@ -51,12 +76,20 @@ class Stepper:
 
     A model of `TakesSteps` on the CPU, `alone` (no other ranks have gradients to be added), takes
     its steps itself where nothing else needs its gradients.
+
+    Raises
+    ------
+    InputError
+        An option names a parameter that the model has not.
     """
 
     def __init__(self, model: nn.Module, options: TrainingOptions, *, alone: bool = True) -> None:
         self.options = options
         self.parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
-        self.penalised = list(penalised(model).values())
+        weights = penalised(model)
+        _check_names(options, self.parameters, weights)
+        self.l1_of = _chosen(weights, options.l1_on) if options.l1 else []
+        self.l2_of = _chosen(weights, options.l2_on) if options.l2 else []
         self.frozen = {name: self._frozen(name) for name in self.parameters}
         self.step_number = 0
         self.factor = 1.0  # of the learning rate: what the drops have made of it
@@ -113,11 +146,11 @@ class Stepper:
         for name, steps in self.frozen.items():
             if self.step_number < steps:
                 self.parameters[name].grad = None
-        for weight in self.penalised if options.l1 or options.l2 else ():
-            if weight.grad is None:  # it is frozen
-                continue
-            weight.grad.add_(weight, alpha=2 * options.l2)
-            if options.l1:
+        for weight in self.l2_of:
+            if weight.grad is not None:  # it is not frozen
+                weight.grad.add_(weight, alpha=2 * options.l2)
+        for weight in self.l1_of:
+            if weight.grad is not None:
                 weight.grad.add_(weight.sign(), alpha=options.l1)
         if options.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.parameters.values(), options.clip_norm)
