@@ -11,10 +11,11 @@ from modelkit.figures import GREY, MAP, new_figure, style
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["draw_heatmap"]
+__all__ = ["draw_heatmap", "draw_profiles"]
 
 CELL = 0.17  # inches
 SIDES = (0.94, 0.62, 0.28)  # of a square, by how small P is
+LARGEST = 0.99  # quantile of z-scores at which colours end
 CORRECTED = 0.05  # largest P times the number of tests of a large square
 
 Floats = npt.NDArray[np.float64]
@@ -83,4 +84,45 @@ def draw_heatmap(
             f"large squares: P after Bonferroni <= {CORRECTED:g}; middle: P <= {p:g}; small: above",
             fontsize=7, color=GREY,
         )  # fmt: skip
+    return figure
+
+
+def draw_profiles(
+    panels: dict[tuple[str, bool], Floats], names: Sequence[str], first: int
+) -> "Figure":
+    """A column for each setting, bound sequences above unbound ones.
+
+    Parameters
+    ----------
+    panels : dict of (str, bool) to float64, shape (T, W)
+        z-scores by setting, and by whether sequences are bound; NaN where a factor is missing.
+    names : sequence of str
+    first : int
+        bp from the middle of the core motif to the first value.
+    """
+    settings = list(dict.fromkeys(setting for setting, _ in panels))
+    classes = [each for each in (True, False) if any(each is bound for _, bound in panels)]
+    every = np.concatenate([values.ravel() for values in panels.values()])
+    top = float(np.nanquantile(every, LARGEST)) or 1.0
+    low = min(float(np.nanmin(every)), top - 1e-9)
+    with style():
+        height = len(classes) * (0.5 + CELL * max(len(names), 4)) + 0.5
+        figure = new_figure(2.2 + 3.0 * len(settings), height)
+        axes = figure.subplots(len(classes), len(settings), squeeze=False, sharex=True)
+        for (setting, bound), values in panels.items():
+            ax = axes[classes.index(bound), settings.index(setting)]
+            n, width = values.shape
+            image = ax.imshow(
+                values, aspect="auto", interpolation="nearest", vmin=low, vmax=top, cmap=MAP,
+                extent=(first - 0.5, first + width - 0.5, n - 0.5, -0.5),
+            )  # fmt: skip
+            ax.set_yticks(range(n), list(names) if setting == settings[0] else [""] * n)
+            ax.tick_params(axis="y", length=0)
+            ax.set_title(" ".join(filter(None, [setting, "bound" if bound else "unbound"])))
+        for ax in axes[-1]:
+            ax.set_xlabel("bp from the core motif's middle")
+        for ax in axes.flat:
+            ax.set_visible(bool(ax.images))
+        bar = figure.colorbar(image, ax=axes, shrink=0.7, aspect=18, extend="max")
+        bar.set_label("mean |score|, z")
     return figure

@@ -102,7 +102,9 @@ def middle(cores: Ints) -> Ints:
     return centres
 
 
-def read_sites(given: Given, target: str | None = None, label: str | None = None) -> Sites:
+def read_sites(
+    given: Given, target: str | None = None, label: str | None = None, *, labelled: bool = True
+) -> Sites:
     """Read the attributions of one model.
 
     Parameters
@@ -113,6 +115,8 @@ def read_sites(given: Given, target: str | None = None, label: str | None = None
     label : str, optional
         That says which examples are bound, of attributions with labels; by default that of the
         target's name, or the only one.
+    labelled : bool
+        Without it labels are not looked at.
 
     Raises
     ------
@@ -140,7 +144,7 @@ def read_sites(given: Given, target: str | None = None, label: str | None = None
     strand = known.regions["strand"].combine_chunks().cast("string").to_numpy(zero_copy_only=False)
     return Sites(
         known.path, target, base_scores(known, target), known.sequence, cores, strand == "-",
-        known.chroms, known.starts, _bound(known, target, label),
+        known.chroms, known.starts, _bound(known, target, label) if labelled else None,
     )  # fmt: skip
 
 
@@ -196,7 +200,7 @@ def named_sets(
     sets : mapping of str to attributions
         By factor, or by ``SETTING:FACTOR``.
     targets : str or mapping of str to str, optional
-        Target of all, or by factor; "" for those that are not named.
+        Target of all, or by factor; that of "" is for those that are not named.
 
     Raises
     ------
