@@ -6,15 +6,18 @@ from kmerengine.cli._group import Commands
 
 COMMANDS = {
     "add-bias": "Give a data set the logits of a Tn5 bias model.",
+    "aggregate": "Average a model's scores by their distance from core motifs.",
     "attribute": "Write what each base does to a model's output.",
     "evaluate": "Measure a trained model on data it has not seen.",
     "filters": "Make motifs of what the filters of a network answer to.",
     "footprint": "Predict profiles around motifs in shuffled regions, without bias.",
     "import-weights": "Make a run of the weights that a paper released.",
+    "kmers": "Test which words are enriched where scores around core motifs are highest.",
     "marginalize": "Predict what motifs add to the totals of shuffled regions.",
     "motifs": "Cluster seqlets to motifs, compare two models, name them.",
     "predict": "Write predicted profiles as bigWig, totals or labels as Parquet.",
     "report": "Write one HTML page about a run.",
+    "score-lines": "Write scores of bases as AgentBind's text file has them.",
     "select": "List the regions that some models predict better than others.",
     "seqlets": "Find the short stretches of sequence that a model goes by.",
     "tomtom": "Name motifs after those of a database.",
