@@ -19,6 +19,11 @@ from kmerengine.cli._options import PATH, force, quiet
     help="train, validation or test, as the run had it; or all.",
 )
 @click.option(
+    "--as-class",
+    metavar="CLASS",
+    help="Of a run of several classes this one, on data of one label.",
+)
+@click.option(
     "--compare/--no-compare",
     default=True,
     show_default=True,

@@ -13,6 +13,7 @@ from kmerengine.io.atomic import atomic, check_writable
 from modelkit.data.loader import Batch
 from modelkit.devices import chosen_device
 from modelkit.inference.baselines import baselines, replicate
+from modelkit.inference.cross_class import OneClass, class_of, task_of_one_class
 from modelkit.inference.evaluation import CEILING, MODEL, NAMES, Evaluation, write_evaluation
 from modelkit.inference.known import Known
 from modelkit.metrics import bootstrap
@@ -25,6 +26,8 @@ from modelkit.training.run import Run
 
 __all__ = ["evaluate"]
 
+BOTH_STRANDS = "each example counts twice, as it is and as its reverse complement"
+
 
 def evaluate(
     run: Run | str | Path,
@@ -32,6 +35,7 @@ def evaluate(
     output: str | Path | None = None,
     *,
     split: str = "test",
+    as_class: str | None = None,
     compare: bool = True,
     replicates: tuple[str | Path, str | Path] | None = None,
     device: str = "auto",
@@ -52,6 +56,9 @@ def evaluate(
         class or cell type, metrics.json all others.
     split : str
         "train", "validation" or "test" as the run had it, or "all".
+    as_class : str, optional
+        Measure this class of a run of several, alone, on data of one label, whatever that is
+        called: what a model of many classes knows of one (AgentBind's baselines).
     compare : bool
         For profiles: the mean profile and the bias, fitted to the training split, beside it.
     replicates : (path, path), optional
@@ -77,7 +84,9 @@ def evaluate(
         check_writable(Path(output), force=force, folder=NAMES)
     if resamples < 1:
         raise InputError(f"resamples: found {resamples}, expected at least 1")
-    task, place = _task(run, data), chosen_device(device)
+    number = None if as_class is None else class_of(run, data, as_class)
+    task: Task = _task(run, data) if number is None else task_of_one_class(run, data)
+    place = chosen_device(device)
     if replicates is not None and not isinstance(task, ProfileTask):
         raise InputError(
             f"replicates: found two data sets, but {run.path} predicts no cuts, of which alone "
@@ -88,12 +97,15 @@ def evaluate(
     if not len(rows):
         raise InputError(f"{data.path}: has no example of {split!r}; choose another split")
     network = run.network(place)
+    if number is not None:
+        network = OneClass(network, number)
     observed: dict[str, list[dict[str, Any]]] = {MODEL: []}
     others = _others(task, data, split, place, batch_size) if compare else {}
     plain = ProfileTask(_without_bias(run), data) if others else None
     done = 0
     with torch.inference_mode():
-        for batch in _batches(task, rows, batch_size, place).batches(0):
+        batches = _batches(task, rows, batch_size, place)
+        for batch in batches.batches(0):
             observed[MODEL].append(as_arrays(task.observe(network, batch)))
             for name, expect in others.items():
                 assert plain is not None  # it goes with the others
@@ -101,12 +113,17 @@ def evaluate(
                 observed.setdefault(name, []).append(as_arrays(plain.observe(known, batch)))
             done += len(batch[0])
             if progress is not None:
-                progress(done, len(rows))
+                progress(done, batches.n_examples)
         if replicates is not None:
             observed[CEILING] = _ceiling(run, replicates, data, rows, batch_size, place)
     whole = {name: joined(parts) for name, parts in observed.items()}
-    note = run.other_bias(data)
-    found = _evaluation(task, whole, len(rows), resamples, () if note is None else (note,))
+    notes = [
+        run.other_bias(data),
+        BOTH_STRANDS if batches.n_examples > len(rows) else None,
+        None if as_class is None else f"by class {as_class} of {run.path.name}",
+    ]
+    said = tuple(note for note in notes if note is not None)
+    found = _evaluation(task, whole, len(rows), resamples, said)
     if output is not None:
         with atomic(Path(output), force=force, folder=NAMES) as folder:
             write_evaluation(folder, run, data, found, split)
@@ -184,7 +201,7 @@ def _evaluation(
         by_name[name] = task.by_name(found)
         measures = task.by_example(found)
         quartile = measures.pop("cv_quartile", None)
-        examples[name] = {"row": found["row"], **measures}
+        examples[name] = {"row": measures.pop("row", found["row"]), **measures}
         intervals[name] = {
             measure: bootstrap(values[~np.isnan(values)], n=resamples)
             for measure, values in measures.items()

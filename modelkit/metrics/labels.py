@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from modelkit.metrics._rows import Floats
 
-__all__ = ["PartialArea", "auprc", "auroc", "has_both", "pauc"]
+__all__ = ["PartialArea", "auprc", "auroc", "has_both", "pauc", "roc_points"]
 
 Labels = npt.NDArray[np.bool_]
 
@@ -123,6 +123,25 @@ def pauc(labels: npt.ArrayLike, scores: npt.ArrayLike, max_fpr: float = 0.1) -> 
     )
 
 
+def roc_points(labels: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[Floats, Floats]:
+    """The corners of a class's ROC curve: false and true positive rates, from (0, 0) to (1, 1).
+
+    Equal scores are one step, a straight line between two corners. Corners on a line are left out.
+
+    Raises
+    ------
+    ValueError
+        As of `auroc`, and of a class without a 1 or without a 0.
+    """
+    from sklearn.metrics import roc_curve
+
+    truth, given = _checked(labels, scores)
+    if truth.ndim != 1 or not has_both(truth):
+        raise ValueError(f"labels: found {truth.shape}, expected 0 and 1 of one class")
+    fpr, tpr, _ = roc_curve(truth, given.astype(np.float64))
+    return np.asarray(fpr, np.float64), np.asarray(tpr, np.float64)
+
+
 def has_both(labels: npt.ArrayLike) -> npt.NDArray[np.bool_]:
     """Whether a class has a 1 and a 0, shape () or (classes,)."""
     given = _as_bool(labels)
@@ -132,6 +151,19 @@ def has_both(labels: npt.ArrayLike) -> npt.NDArray[np.bool_]:
 def _by_class(
     area: Callable[[Labels, Floats], float], labels: npt.ArrayLike, scores: npt.ArrayLike
 ) -> Floats:
+    truth, given = _checked(labels, scores)
+    defined = has_both(truth)
+    if truth.ndim == 1:
+        return np.asarray(area(truth, given.astype(np.float64)) if defined else np.nan)
+    found = np.full(truth.shape[1], np.nan)
+    for i in np.flatnonzero(defined):
+        found[i] = area(truth[:, i], given[:, i].astype(np.float64))
+    return found
+
+
+def _checked(
+    labels: npt.ArrayLike, scores: npt.ArrayLike
+) -> tuple[Labels, npt.NDArray[np.generic]]:
     truth, given = _as_bool(labels), np.asarray(scores)
     if truth.shape != given.shape or truth.ndim not in (1, 2):
         raise ValueError(
@@ -140,13 +172,7 @@ def _by_class(
         )
     if not np.isfinite(given).all():
         raise ValueError("scores: found NaN or infinity, expected finite numbers")
-    defined = has_both(truth)
-    if truth.ndim == 1:
-        return np.asarray(area(truth, given.astype(np.float64)) if defined else np.nan)
-    found = np.full(truth.shape[1], np.nan)
-    for i in np.flatnonzero(defined):
-        found[i] = area(truth[:, i], given[:, i].astype(np.float64))
-    return found
+    return truth, given
 
 
 def _as_bool(labels: npt.ArrayLike) -> Labels:
