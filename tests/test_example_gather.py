@@ -70,14 +70,20 @@ def texts_and_windows(draw):
 
 @ONE_HOT
 @settings(deadline=None, max_examples=50)
-@given(texts_and_windows(), st.sampled_from([0.0, 0.25]))
-def test_one_hot_equals_the_letters(gather, case, unknown):
+@given(texts_and_windows(), st.sampled_from([0.0, 0.25]), st.data())
+def test_one_hot_equals_the_letters(gather, case, unknown, drawn):
     texts, (row, start, reverse, width) = case
-    found = gather(coded(texts), row, start, reverse, width, unknown=unknown)
+    blocked, ends = None, [(0, 0)] * len(row)
+    if drawn.draw(st.booleans()):
+        place = st.integers(-3, len(texts[0]) + 3)
+        ends = [drawn.draw(st.tuples(place, place)) for _ in row]
+        blocked = np.array(ends, np.int64).reshape(-1, 2)
+    found = gather(coded(texts), row, start, reverse, width, blocked=blocked, unknown=unknown)
     assert found.shape == (len(row), 4, width)
     assert found.dtype == np.float32
-    for one, r, s, backwards in zip(found, row, start, reverse, strict=True):
-        text = texts[r][s : s + width]
+    for one, r, s, backwards, (low, high) in zip(found, row, start, reverse, ends, strict=True):
+        whole = ["N" if low <= at < high else x for at, x in enumerate(texts[r])]
+        text = "".join(whole)[s : s + width]
         text = text[::-1].translate(COMPLEMENT) if backwards else text
         expected = [[unknown if x == "N" else float(x == base) for x in text] for base in "ACGT"]
         assert one.tolist() == expected
@@ -170,5 +176,9 @@ def test_arrays_that_do_not_fit_are_refused():
         gather_tracks(tracks, **GOOD, stranded=True)
     with pytest.raises(ValueError, match=r"scale must be float32 of \(2, 3\)"):
         gather_tracks(tracks, **GOOD, scale=np.ones((2, 2), np.float32))
+    codes = np.zeros((2, 6), np.uint8)
+    for blocked in (np.zeros((1, 2), np.int64), np.zeros((2, 2), np.int32)):
+        with pytest.raises(ValueError, match=r"blocked must be int64 of \(2, 2\), got"):
+            gather_one_hot(codes, **GOOD, blocked=blocked)
     with pytest.raises(ValueError, match=r"out must be float32 of \(2, 3, 3\)"):
         gather_tracks(tracks, **GOOD, out=np.zeros((2, 3, 3), np.float64))

@@ -10,7 +10,7 @@ processes, no copies between them and no start-up, and share the memory-mapped a
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,8 @@ from native_kernels.example_gather import gather_one_hot, gather_tracks
 __all__ = ["Batch", "Loader"]
 
 SEEDS = 1 << 63
+
+Core = Literal["kept", "blocked"]
 
 Array = npt.NDArray[Any]
 Rows = npt.NDArray[np.int64]
@@ -60,8 +62,13 @@ class Loader:
     reverse_complement : bool
         Reverse every other example, at random: its bases complemented, counts and bias backwards,
         and the two strands of counts and bias exchanged.
+    both_strands : bool
+        Each example as it is and reversed: twice as many, the two one after the other, or each at a
+        place of its own where they are shuffled.
     unknown : 0 or 0.25
         Of all four channels at a base that is not A C G T.
+    core : "kept" or "blocked"
+        Blocked: the bases of the motif that an example is of are unknown.
     encoding : "float32", "bfloat16" or "uint8"
         Of the one-hot bases.
     centre : bool
@@ -105,7 +112,9 @@ class Loader:
         shuffle: bool = True,
         jitter: int = 0,
         reverse_complement: bool = False,
+        both_strands: bool = False,
         unknown: float = 0.0,
+        core: Core = "kept",
         encoding: Encoding = "float32",
         centre: bool = False,
         normalised: bool = False,
@@ -123,6 +132,7 @@ class Loader:
         self.shuffle = shuffle
         self.jitter = jitter
         self.reverse_complement = reverse_complement
+        self.both_strands = both_strands
         self.encoding = encoding
         self.negatives = negatives
         self.workers = workers
@@ -134,6 +144,7 @@ class Loader:
         self._bits = BITS[encoding].copy()
         self._bits[2] = self._bits[2] if unknown else self._bits[0]
         self._lay_out(centre=centre)
+        self._blocked = self._cores(core)
         self._totals, self._scale = self._levels(normalised=normalised)
         wanted = _as_rows(rows, len(dataset))
         if len(wanted) and not 0 <= wanted.min() <= wanted.max() < len(dataset):
@@ -148,6 +159,7 @@ class Loader:
         n = len(self._rows)
         if negatives is not None:
             n = len(self._peaks) + round(negatives * len(self._peaks))
+        n *= 2 if both_strands else 1
         self.n_examples = n // batch_size * batch_size if self.drop_last else n
         rest = self.n_examples % batch_size
         if 0 < rest < ranks:
@@ -206,16 +218,19 @@ class Loader:
             n = round(self.negatives * len(self._peaks))
             drawn = order(self.seed, epoch, Purpose.NEGATIVES, len(self._others))
             rows = np.concatenate([self._peaks, self._others[np.resize(drawn, n)]])
+        reverse = np.zeros(len(rows), np.bool_)
+        if self.both_strands:
+            rows, reverse = np.repeat(rows, 2), np.tile([False, True], len(rows))
         if self.shuffle:
-            rows = rows[order(self.seed, epoch, Purpose.ORDER, len(rows))]
-        rows = rows[: self.n_examples]
+            at = order(self.seed, epoch, Purpose.ORDER, len(rows))
+            rows, reverse = rows[at], reverse[at]
+        rows, reverse = rows[: self.n_examples], reverse[: self.n_examples]
         index = np.arange(len(rows))
         moved = np.zeros(len(rows), np.int64)
         if self.jitter:
             reach = np.uint64(2 * self.jitter + 1)
             steps = draw(self.seed, epoch, Purpose.JITTER, index) % reach
             moved = steps.astype(np.int64) - self.jitter
-        reverse = np.zeros(len(rows), np.bool_)
         if self.reverse_complement:
             reverse = draw(self.seed, epoch, Purpose.REVERSE, index) >> np.uint64(63) == 1
         return _Plan(rows, moved, reverse)
@@ -235,7 +250,11 @@ class Loader:
         for name, (array, start, width, stranded) in self._layout.items():
             first = moved + start
             if name == "sequence":
-                gather_one_hot(array, rows, first, reverse, width, values=self._bits, out=out[name])
+                gather_one_hot(
+                    array, rows, first, reverse, width,
+                    blocked=None if self._blocked is None else self._blocked[rows],
+                    values=self._bits, out=out[name],
+                )  # fmt: skip
                 continue
             scale = self._scale[rows] if name == "counts" and self._scale is not None else None
             gather_tracks(
@@ -276,12 +295,28 @@ class Loader:
             if name != "sequence":
                 array = array.reshape(len(array), -1, array.shape[-1])
             self._layout[name] = (array, low - start, high - low, stranded)
-            if self.reverse_complement and low - input_low != input_high - high:
+            reverses = self.reverse_complement or self.both_strands
+            if reverses and low - input_low != input_high - high:
+                option = "both_strands" if self.both_strands else "reverse_complement"
                 raise InputError(
                     f"{data.path}: {name} [{low}, {high}) does not lie in the middle of the "
                     f"sequence [{input_low}, {input_high}), so that a reverse complement would "
-                    "move it; expected reverse_complement=False with such data"
+                    f"move it; expected {option}=False with such data"
                 )
+
+    def _cores(self, core: Core) -> Rows | None:
+        """What to block of each row of the stored sequence."""
+        if core == "kept":
+            return None
+        if core != "blocked":
+            raise InputError(f"core: found {core!r}, expected kept or blocked")
+        cores = self.dataset.cores
+        if cores is None:
+            raise InputError(
+                f"{self.dataset.path}: has no motif cores, expected them for core=blocked; make it "
+                "from the regions of kmerengine sample sites"
+            )
+        return cores - self.dataset.stored("sequence")[1]
 
     def _levels(self, *, normalised: bool) -> tuple[Array | None, Array | None]:
         """Totals, and factors of the tracks of each row."""
@@ -342,6 +377,11 @@ class Loader:
             )
         if unknown and self.encoding == "uint8":
             raise InputError("encoding: found uint8 with 0.25 for N, expected 0 or a float type")
+        if self.both_strands and self.reverse_complement:
+            raise InputError(
+                "reverse_complement: found with both_strands, which has every example reversed "
+                "already; expected one of the two"
+            )
         if self.workers < 0 or not 0 <= self.seed < SEEDS:
             raise InputError(
                 f"workers: found {self.workers} with seed {self.seed}, expected 0 or more of both"

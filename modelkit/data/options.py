@@ -1,6 +1,6 @@
 """Which examples of a data set there are for a model, what its tasks are, and how they change."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +9,7 @@ from pydantic import Field
 from kmerengine.datasets.splits import SPLITS, Windows, assign_splits
 from kmerengine.errors import InputError
 from modelkit.config import Section
+from modelkit.data.loader import Core
 
 if TYPE_CHECKING:
     from kmerengine.datasets.folder import Dataset
@@ -28,6 +29,14 @@ class ExampleOptions(Section):
         drawn with seed 0.
     reverse_complement : bool
         In training, reverse every other example.
+    both_strands : bool
+        Each example and its reverse complement: in training, in validation and where a model is
+        measured, which counts both (AgentBind). Predictions and attributions are of the strand that
+        the data set has.
+    unknown : 0 or 0.25
+        What all four channels have at a base that is not A C G T.
+    core : "kept" or "blocked"
+        Blocked: the bases of the motif that an example is of are unknown.
     jitter : int
         In training, move windows by up to so many bp.
     negatives : float, optional
@@ -38,6 +47,9 @@ class ExampleOptions(Section):
 
     split: str | None = None
     reverse_complement: bool = False
+    both_strands: bool = False
+    unknown: float = Field(default=0.0, ge=0, le=0.25, multiple_of=0.25)
+    core: Core = "kept"
     jitter: int = Field(default=0, ge=0)
     negatives: float | None = Field(default=None, ge=0)
     workers: int = Field(default=1, ge=0)
@@ -57,12 +69,17 @@ class DataOptions(ExampleOptions):
         In training, leave out peaks with totals below and above these quantiles.
     min_cuts : int
         Leave out regions with fewer cuts in the window, of all samples of the tasks together.
+    both_strands, unknown, core
+        Of models of labels alone.
     """
 
     groups: dict[str, list[str]] | None = None
     normalised: bool = False
     outliers: tuple[float, float] | None = None
     min_cuts: int = Field(default=0, ge=0)
+    both_strands: Literal[False] = False
+    unknown: float = Field(default=0.0, ge=0, le=0)
+    core: Literal["kept"] = "kept"
 
 
 class Groups(NamedTuple):

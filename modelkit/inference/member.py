@@ -17,7 +17,7 @@ Rows = npt.NDArray[np.int64]
 
 # of the data options: what a run learnt from, not what it predicts
 ALL_EXAMPLES = {"groups": None, "normalised": False, "negatives": None, "outliers": None,
-                "min_cuts": 0}  # fmt: skip
+                "min_cuts": 0, "both_strands": False}  # fmt: skip
 
 
 class Member:

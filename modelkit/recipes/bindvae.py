@@ -32,9 +32,14 @@ class TopicObjective(Section):
 
 
 class TopicData(ExampleOptions):
-    """Sequences as they are: strands are merged by the vocabulary, and there are no negatives."""
+    """Sequences as they are: strands are merged by the vocabulary, words with a base that is not
+    A C G T are left out, and there are no negatives.
+    """
 
     reverse_complement: Literal[False] = False
+    both_strands: Literal[False] = False
+    unknown: float = Field(default=0.0, ge=0, le=0)
+    core: Literal["kept"] = "kept"
     jitter: Literal[0] = 0
     negatives: None = None
 

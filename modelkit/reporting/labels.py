@@ -48,7 +48,8 @@ def labels(
     batches = task.batches(rows, training=False, batch_size=BATCH_SIZE, device=device)
     observed = observe_all(task, run.network(device), batches.batches(0))
     by_name = task.by_name(observed)
-    blocks: list[Block] = [Text(f"{len(rows):,} examples of the split {split}.")]
+    twice = ", each on both strands" if len(observed["row"]) > len(rows) else ""
+    blocks: list[Block] = [Text(f"{len(rows):,} examples of the split {split}{twice}.")]
     blocks += label_blocks(
         task.names,
         observed["label"],

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from kmerengine.errors import InputError
 from modelkit.config import Config, Section, TrainingOptions
@@ -47,6 +47,15 @@ class LabelConfig(Config):
     data: ExampleOptions = ExampleOptions()
     training: TrainingOptions = TrainingOptions.model_validate({})
 
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.data.both_strands and self.data.reverse_complement:
+            raise ValueError(
+                "data.reverse_complement: found with data.both_strands, which has every example "
+                "reversed already; expected one of the two"
+            )
+        return self
+
     def for_dataset(self, dataset: "Dataset") -> Self:
         """This config with classes and length of the network as the data set has them.
 
@@ -57,6 +66,11 @@ class LabelConfig(Config):
         """
         if not dataset.label_names:
             raise InputError(f"{dataset.path}: has no labels, expected some; make it with --labels")
+        if self.data.core == "blocked" and dataset.cores is None:
+            raise InputError(
+                f"{dataset.path}: has no motif cores, expected them for data.core=blocked; make it "
+                "from the regions of kmerengine sample sites"
+            )
         low, high = dataset.spans["sequence"]
         sizes = {"classes": len(dataset.label_names), "length": high - low}
         for name, size in sizes.items():

@@ -80,6 +80,9 @@ class LabelTask:
             shuffle=training,
             jitter=data.jitter if training else 0,
             reverse_complement=data.reverse_complement and training,
+            both_strands=data.both_strands,
+            unknown=data.unknown,
+            core=data.core,
             negatives=data.negatives if training else None,
             workers=data.workers,
             rank=rank,
@@ -102,6 +105,7 @@ class LabelTask:
         Returns
         -------
         row, loss : (B,)
+            With both strands each row is there twice, and counts twice.
         label, logit : (B, K)
         """
         logits_BK, labels_BK = model(self.inputs(batch)), _labels(batch)
@@ -140,8 +144,12 @@ class LabelTask:
         }
 
     def by_example(self, observed: Observed) -> Observed:
-        """The loss of each sequence, (n,)."""
-        return {"loss": observed["loss"].astype(np.float64)}
+        """The loss of each sequence, (n,); of both strands the mean, and which `row` it is of."""
+        loss = observed["loss"].astype(np.float64)
+        if not self.data.both_strands:
+            return {"loss": loss}
+        rows, number = np.unique(observed["row"], return_inverse=True)
+        return {"row": rows, "loss": np.bincount(number, loss) / np.bincount(number)}
 
     def _losses(self, logits_BK: Tensor, batch: Batch) -> Tensor:
         labels_BK = _labels(batch).to(logits_BK.dtype)

@@ -103,4 +103,7 @@ class Task(Protocol):
         """Measures of each of `names`, whose means are among `metrics`, (n names,) each."""
 
     def by_example(self, observed: Observed) -> Observed:
-        """Measures of each example, whose means are among `metrics` or beside them, (n,) each."""
+        """Measures of each example, whose means are among `metrics` or beside them, (n,) each.
+
+        Where an example is observed more than once there is `row` among them: what it is of.
+        """

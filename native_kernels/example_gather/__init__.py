@@ -4,7 +4,8 @@
     tracks[b, t, i]  = scale[b, t] tracks[row[b], t, start[b] + i]
 
 An example that is reversed has the reverse complement of its bases; its tracks run backwards, and
-of stranded tracks, which come in pairs of plus and minus, the two of a pair change places.
+of stranded tracks, which come in pairs of plus and minus, the two of a pair change places. Bases
+that are blocked are unknown.
 """
 
 from typing import Any
@@ -33,6 +34,7 @@ def gather_one_hot(
     reverse: npt.NDArray[np.bool_],
     width: int,
     *,
+    blocked: npt.NDArray[np.int64] | None = None,
     unknown: float = 0.0,
     values: npt.NDArray[Any] | None = None,
     out: npt.NDArray[Any] | None = None,
@@ -51,6 +53,9 @@ def gather_one_hot(
         Windows that are wanted as their reverse complement.
     width : int
         bp.
+    blocked : int64, shape (n, 2), optional
+        Start and end of the bases of each window's row that are taken as unknown; they may lie
+        outside the window, in part or as a whole.
     unknown : float
         What all four channels have at a base that is not A C G T.
     values : shape (3,), optional
@@ -67,8 +72,14 @@ def gather_one_hot(
     if values is None:
         values = np.array([0, 1, unknown], np.float32)
     _check(sequence, 2, row, start, reverse, width)
+    if blocked is None:
+        blocked = np.zeros((len(row), 2), np.int64)
+    if blocked.shape != (len(row), 2) or blocked.dtype != np.int64:
+        raise ValueError(
+            f"blocked must be int64 of {(len(row), 2)}, got {blocked.dtype} {blocked.shape}"
+        )
     out = _out(out, (len(row), 4, width), values.dtype)
-    cpu.fill_one_hot(sequence, row, start, reverse, values, out)
+    cpu.fill_one_hot(sequence, row, start, reverse, blocked, values, out)
     return out
 
 

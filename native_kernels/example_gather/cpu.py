@@ -21,7 +21,7 @@ Values = npt.NDArray[Any]
 
 @jit
 def fill_one_hot(
-    sequence: U8, row: I64, start: I64, reverse: Flags, values: Values, out: Values
+    sequence: U8, row: I64, start: I64, reverse: Flags, blocked: I64, values: Values, out: Values
 ) -> None:
     """Overwrite `out` (examples, 4, bp); `values` are what no, what a base and what N becomes."""
     no, yes, unknown = values[0], values[1], values[2]
@@ -37,6 +37,12 @@ def fill_one_hot(
         else:
             for i in range(width):
                 codes[i] = bases[i]
+        first = min(max(blocked[b, 0] - start[b], 0), width)
+        stop = min(max(blocked[b, 1] - start[b], first), width)
+        if reverse[b]:
+            first, stop = width - stop, width - first
+        for i in range(first, stop):
+            codes[i] = 255
         for base in range(4):
             channel = out[b, base]
             for i in range(width):

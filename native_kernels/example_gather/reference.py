@@ -13,12 +13,15 @@ def gather_one_hot_reference(
     reverse: npt.NDArray[np.bool_],
     width: int,
     *,
+    blocked: npt.NDArray[np.int64] | None = None,
     unknown: float = 0.0,
 ) -> npt.NDArray[np.float32]:
     """`gather_one_hot`, slowly."""
     out = np.zeros((len(row), 4, width), np.float32)
     for b in range(len(row)):
-        codes = [int(sequence[row[b], start[b] + i]) for i in range(width)]
+        low, high = (0, 0) if blocked is None else blocked[b]
+        places = range(start[b], start[b] + width)
+        codes = [255 if low <= at < high else int(sequence[row[b], at]) for at in places]
         if reverse[b]:
             codes = [3 - code if code < 4 else code for code in codes[::-1]]
         for i, code in enumerate(codes):
