@@ -15,7 +15,7 @@ __all__ = ["draw_heatmap", "draw_profiles"]
 
 CELL = 0.17  # inches
 SIDES = (0.94, 0.62, 0.28)  # of a square, by how small P is
-LARGEST = 0.99  # quantile of z-scores at which colours end
+LARGEST = 0.97  # quantile of z-scores at which colours end: cores are of a few per cent
 CORRECTED = 0.05  # largest P times the number of tests of a large square
 
 Floats = npt.NDArray[np.float64]
