@@ -13,13 +13,13 @@ from kmerengine.cli._options import PATH, force, quiet
 @click.option("--from", "source", required=True, metavar="MODEL", help="Whose weights they are.")
 @click.option("-o", "--output", type=PATH, required=True, metavar="RUN", help="A folder.")
 @click.option(
-    "--length", type=int, metavar="BP", help="Of sequence.  [default: 998; 1000 without the next]"
+    "--length", type=int, metavar="BP", help="Of sequence.  [default: 1000; 998 with the next]"
 )
 @click.option(
     "--off-by-two/--no-off-by-two",
     default=True,
     show_default=True,
-    help="Trained on data with bpAI-TAC's correction.",
+    help="Of bpAI-TAC: trained on data with its correction.",
 )
 @click.option(
     "--alphabet", metavar="ACGT", help="Order of the first layer's bases.  [default: the model's]"

@@ -13,7 +13,7 @@ B = sequences, P = bp, N = positions behind the pool, C = channels, K = classes.
 """
 
 import math
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import torch
 from pydantic import Field
@@ -72,7 +72,11 @@ class DanQ(nn.Module):
         One of each.
     lstm : LSTM
     dense, output : Linear
+    transferred : tuple of str
+        Parameters that another network may begin with, by the beginning of their name.
     """
+
+    transferred: ClassVar[tuple[str, ...]] = ("convs.", "lstm.")
 
     def __init__(self, options: DanQNetwork) -> None:
         super().__init__()

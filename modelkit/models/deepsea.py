@@ -10,7 +10,7 @@ batch norms. 60,878,421 parameters at 1,000 bp and one class.
 B = sequences, P = bp, C = channels, K = classes.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -76,7 +76,12 @@ class DeepSEA(nn.Module):
     dense : Convolution
         Of width 1: its weight is (hidden units, positions times channels, 1).
     output : Linear
+    transferred : tuple of str
+        Parameters that another network may begin with, by the beginning of their name: of the batch
+        norms scale and offset, since their running statistics are none.
     """
+
+    transferred: ClassVar[tuple[str, ...]] = ("convs.",)
 
     def __init__(self, options: DeepSEANetwork) -> None:
         super().__init__()

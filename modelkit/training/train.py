@@ -23,6 +23,7 @@ from modelkit.tasks.task import Task
 from modelkit.training.loop import Reporter, Row, Silent, Trainer
 from modelkit.training.ranks import Ranks, joined
 from modelkit.training.run import ABOUT, LAST, LOG, NAMES, Run, bias_of, digest_of, split_of
+from modelkit.training.transfer import Start
 
 __all__ = ["train"]
 
@@ -32,6 +33,7 @@ def train(
     dataset: Dataset | str | Path,
     output: str | Path,
     *,
+    start: Run | str | Path | None = None,
     device: str = "auto",
     threads: int | None = None,
     resume: bool = False,
@@ -48,6 +50,9 @@ def train(
         What `kmerengine.dataset` wrote.
     output : path
         The run's folder, see `modelkit.training.run`.
+    start : Run or path, optional
+        A run to begin with: the layers that its model passes on have its best weights, the others
+        are drawn. See `modelkit.training.transfer`.
     device : str
         "cpu", "cuda", "cuda:1", or "auto": a GPU if there is one.
     threads : int, optional
@@ -67,8 +72,8 @@ def train(
     Raises
     ------
     InputError
-        A config that does not fit the data, an output that exists, a loss that is no number,
-        another rank that ended.
+        A config that does not fit the data, a start of another model or other sizes, an output
+        that exists, a loss that is no number, another rank that ended.
     """
     output, place = Path(output), chosen_device(device)
     data = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
@@ -76,9 +81,11 @@ def train(
         raise InputError("force: found with resume, expected one: go on with a run, or replace it")
     if threads is not None and threads < 1:
         raise InputError(f"threads: found {threads}, expected at least 1")
+    begun = None if start is None else Start(start)
     with joined(place) as ranks:
         if resume:
             run = _reopened(output, config, data)
+            _check_start(run, begun)
             if threads is None and place.type == "cpu":
                 threads = run.about.get("threads")
         elif config is not None:
@@ -88,7 +95,8 @@ def train(
                     "another output"
                 )
             check_writable(output, force=force, folder=NAMES)
-            run = Run(output, config.for_dataset(data), _about(data))
+            about = _about(data) | {"start": None if begun is None else begun.about}
+            run = Run(output, config.for_dataset(data), about)
         else:
             raise InputError("config: found none, expected one for a run that is not resumed")
         ranks.wait()  # nobody writes before all have looked
@@ -96,7 +104,8 @@ def train(
             _settings(place, threads, deterministic=run.config.training.deterministic),
             _memory_is_an_input_error(),
         ):
-            _train(run, data, place, ranks, reporter or Silent(), resume=resume, force=force)
+            told = reporter or Silent()
+            _train(run, data, place, ranks, told, start=begun, resume=resume, force=force)
         ranks.wait()
     return Run.open(output)
 
@@ -108,6 +117,7 @@ def _train(
     ranks: Ranks,
     reporter: Reporter,
     *,
+    start: Start | None,
     resume: bool,
     force: bool,
 ) -> None:
@@ -116,7 +126,10 @@ def _train(
     task = entry.task(config, data)
     seed = draw(config.training.seed, 0, Purpose.WEIGHTS, np.zeros(1, np.int64))
     torch.manual_seed(int(seed[0]) >> 1)
-    network = _built(entry.model, config).to(place)
+    network = _built(entry.model, config)
+    if start is not None:
+        start.give(network, config.model)
+    network.to(place)
     log = _Log(run.path / LOG, reporter, first=ranks.first)
     trainer = Trainer(config, network, task, run, ranks, place, log)
     device = described(place, ranks.ranks)
@@ -128,6 +141,8 @@ def _train(
     log.say(device)
     if resume and run.about.get("device", device) != device:
         log.say(f"warning: the run began on {run.about['device']}: its last bits may differ")
+    if start is not None and (warning := start.warning(run)):
+        log.say(warning)
     n_weights = sum(p.numel() for p in network.parameters() if p.requires_grad)
     log.say(_of_data(task, trainer, n_weights))
     if resume and (run.path / LAST).exists():
@@ -191,6 +206,21 @@ def _reopened(output: Path, config: Config | None, data: Dataset) -> Run:
             )
         run.config = more
     return run
+
+
+def _check_start(run: Run, start: Start | None) -> None:
+    """A run goes on with what it began with; it is read again if no checkpoint has it yet."""
+    begun = run.about.get("start")
+    if start is not None and (begun is None or begun["weights"] != start.about["weights"]):
+        raise InputError(
+            f"start: {run.path} was begun with {begun['name'] if begun else 'none'}, not with the "
+            f"weights of {start.run.path}; leave it out to go on, or train anew with --force"
+        )
+    if start is None and begun is not None and not (run.path / LAST).exists():
+        raise InputError(
+            f"{run.path}: was begun with {begun['name']} and holds no checkpoint; give it again "
+            "(--start)"
+        )
 
 
 def _built(model: Callable[[Any], nn.Module], config: Config) -> nn.Module:

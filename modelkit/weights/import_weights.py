@@ -16,11 +16,19 @@ from modelkit.registry import MODELS
 from modelkit.training.run import NAMES, Run
 from modelkit.weights.bindvae import BINDVAE
 from modelkit.weights.bpaitac import BIAS, BPAITAC
+from modelkit.weights.danq import DANQ
+from modelkit.weights.deepsea import DEEPSEA
 from modelkit.weights.source import ImportOptions, Source
 
 __all__ = ["SOURCES", "import_weights"]
 
-SOURCES = {"bindvae": BINDVAE, "bpaitac": BPAITAC, "bpaitac-bias": BIAS}
+SOURCES = {
+    "bindvae": BINDVAE,
+    "bpaitac": BPAITAC,
+    "bpaitac-bias": BIAS,
+    "danq": DANQ,
+    "deepsea": DEEPSEA,
+}
 BASES = "ACGT"  # of our networks' channels
 
 
@@ -43,17 +51,17 @@ def import_weights(
     Parameters
     ----------
     source : str
-        Whose: "bindvae"; "bpaitac"; or "bpaitac-bias", of which the profile is taken and the
-        totals, which were not trained, are not.
+        Whose: "bindvae"; "bpaitac"; "bpaitac-bias", of which the profile is taken and the totals,
+        which were not trained, are not; or "danq" and "deepsea", of AgentBind.
     file : path
         What ``torch.save(model.state_dict(), file)`` wrote; of TensorFlow a .npz of variables by
-        name, see `modelkit.weights.bindvae`.
+        name, see `modelkit.weights.bindvae` and `modelkit.weights.danq`.
     output : path
         The run's folder.
     length : int, optional
-        bp of sequence; by default 998, or 1,000 without `off_by_two`.
+        bp of sequence; by default 1,000, of bpAI-TAC 998 with `off_by_two`.
     off_by_two : bool
-        Trained on data with bpAI-TAC's correction, as its released models are.
+        Of a model of cuts: trained on data with bpAI-TAC's correction, as its released models are.
     alphabet : str, optional
         The bases of the first layer's channels, if not in the order that the source is known for.
     tasks : sequence of str
@@ -87,6 +95,7 @@ def import_weights(
         )
     config, network = _network(known_source, values, file)
     _fill(network, known_source, tensors, bases, file)
+    off_by_two = off_by_two and known_source.shift is not None  # others have no cuts
     parameters = {"source": source, "alphabet": bases, "length": length, "off_by_two": off_by_two}
     about = schemas.provenance("import_weights", {"weights": schemas.digest(file)}, parameters)
     about |= {
