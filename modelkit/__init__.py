@@ -22,6 +22,7 @@ _MODULES = {
     "add_bias": "modelkit.inference.bias",
     "aggregate": "modelkit.interpretation.context.aggregate",
     "attribute": "modelkit.interpretation.attribution.attribute",
+    "compare": "modelkit.inference.compare",
     "cross": "modelkit.inference.cross",
     "evaluate": "modelkit.inference.evaluate",
     "evaluate_trials": "modelkit.inference.trials",

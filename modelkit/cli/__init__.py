@@ -8,6 +8,7 @@ COMMANDS = {
     "add-bias": "Give a data set the logits of a Tn5 bias model.",
     "aggregate": "Average a model's scores by their distance from core motifs.",
     "attribute": "Write what each base does to a model's output.",
+    "compare": "Compare models of labels on the same examples.",
     "cross": "Measure each of some runs on each of some data sets.",
     "evaluate": "Measure a trained model on data it has not seen.",
     "filters": "Make motifs of what the filters of a network answer to.",

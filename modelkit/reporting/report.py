@@ -8,9 +8,9 @@ from kmerengine.datasets.folder import Dataset
 from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic, check_writable
 from modelkit.devices import chosen_device
+from modelkit.inference.label_forecast import OF_LABELS
 from modelkit.interpretation.attribution.attributions import Attributions
 from modelkit.interpretation.motifs.motif_set import Motifs
-from modelkit.inference.label_forecast import OF_LABELS
 from modelkit.registry import MODELS
 from modelkit.reporting.about_data import about_data
 from modelkit.reporting.curves import curves

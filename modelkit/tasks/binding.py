@@ -60,10 +60,11 @@ def cut_channels(counts_BTP: Tensor, options: BindingOptions) -> Tensor:
         Forward and reverse cuts of each of S samples, which are added up.
     options : BindingOptions
     """
-    cuts_B2P = counts_BTP.unflatten(1, (-1, 2)).sum(1)
+    n, _, length = counts_BTP.shape
     width = options.atac_bin
+    cuts_B2P = counts_BTP.reshape(n, -1, 2, length).sum(1)
     if width > 1:
-        cuts_B2P = cuts_B2P.unflatten(2, (-1, width)).sum(3).repeat_interleave(width, 2)
+        cuts_B2P = cuts_B2P.reshape(n, 2, -1, width).sum(3).repeat_interleave(width, 2)
     match options.atac_mode:
         case "binary":
             return (cuts_B2P > 0).to(cuts_B2P.dtype)
