@@ -87,7 +87,6 @@ def best_hit(hits, factor_motifs, chrom, low, high, q):
 
 def test_tables_equal_plain_loops(world, runs, hits, tmp_path):
     test = [(c, s) for c, s in world.windows if c == "chr3"]
-    first, *_ = test
     peaks = world.write_bed("peaks.bed", [(c, s - 3, s + 1) for c, s in test[::2]]
                             + [(c, s + WIDTH, s + WIDTH + 5) for c, s in test[1::4]])  # fmt: skip
     inside = world.write_bed("inside.bed", [(c, s + WIDTH - 1, s + 99) for c, s in test[5:40]])
@@ -195,12 +194,14 @@ class TestHits:
         rows = "".join(
             f"{m}\t\t{c}\t{s}\t{s + 9}\t+\t9\t{p}\t{q}\tA\n"
             for m, c, s, p, q in (
-                ("m", "c", 120, 1e-4, 0.01), ("m", "c", 130, 1e-3, 0.01), ("m", "c", 140, 1e-9, 0.06),
-                ("n", "c", 150, 1e-8, 0.01), ("m", "c", 310, 1e-5, 0.01), ("m", "d", 120, 0, 0.0),
+                ("m", "c", 120, 1e-4, 0.01), ("m", "c", 130, 1e-3, 0.01),
+                ("m", "c", 140, 1e-9, 0.06), ("n", "c", 150, 1e-8, 0.01),
+                ("m", "c", 310, 1e-5, 0.01), ("m", "d", 120, 0, 0.0),
                 ("m", "e", 120, 1e-7, 0.01),
             )
         )  # fmt: skip
-        found = self.score(tmp_path, rows, peaks="c\t150\t160\nd\t0\t100\nd\t200\t201\nd\t130\t131\n")
+        peaks = "c\t150\t160\nd\t0\t100\nd\t200\t201\nd\t130\t131\n"
+        found = self.score(tmp_path, rows, peaks)
         assert found[:, 1].tolist() == pytest.approx([4, 0, 300])
 
     def test_peaks_of_another_genome(self, tmp_path):
@@ -237,7 +238,7 @@ def test_what_cannot_be_compared(world, runs, hits, tmp_path, changes, message):
 
 def test_runs_of_other_labels_or_splits(world, runs, tmp_path):
     fewer = world.make(labels=[world.folder / "labels" / "tal.bed"], output=tmp_path / "d")
-    with pytest.raises(InputError, match="predicts gata, tal, .* has tal; expected the same"):
+    with pytest.raises(InputError, match=r"predicts gata, tal, .* has tal; expected the same"):
         modelkit.compare(runs, fewer, tmp_path / "o", device="cpu")
     config = small_config("data.split=validation=chr3 test=chr2", "training.epochs=0")
     other = modelkit.train(config, world.data, tmp_path / "other", device="cpu")

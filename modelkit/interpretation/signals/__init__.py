@@ -1,0 +1,1 @@
+"""Attributions of signals beside bases, such as cuts."""
