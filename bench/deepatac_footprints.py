@@ -35,6 +35,7 @@ from bench.deepatac_table import put, tables
 from bench.harness import RESULTS, Row, append_rows, read_rows, say
 from bench.machine import ROOT, describe_commit, describe_machine, describe_versions
 from kmerengine.simulators.atac_rates import DIP, SHOULDER
+from modelkit.inference.compare import Comparison
 from modelkit.metrics import bootstrap
 
 OP = "deepatac"
