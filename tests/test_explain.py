@@ -113,6 +113,21 @@ def test_zeros_background_and_signals():
     torch.testing.assert_close(found, wanted.expand(2, 1, 5, 6))
 
 
+@pytest.mark.parametrize("method", ["deepshap", "deeplift", "ig"])
+def test_bases_that_are_unknown_by_a_quarter_are_as_unknown_as_by_zero(method):
+    plain = bases(3, 50, unknown=(7, 20))
+    plain[1] = bases(2, 50)[1]  # all of its bases are known
+    quarter = torch.where(plain.sum(1, keepdim=True) == 0, 0.25, plain)
+    options = AttributionOptions(method=method, n_references=4, seed=9)
+    numbers = np.array([5, 6, 7])
+    one, two = references(plain, options, numbers), references(quarter, options, numbers)
+    gaps = one.sum(2, keepdim=True) == 0
+    if method == "ig":  # zeros: unknown is what stays
+        gaps = (plain.sum(1, keepdim=True) == 0)[:, None]
+    assert gaps.sum((1, 2, 3)).tolist() == [2 * len(one[0]), 0, 2 * len(one[0])]
+    torch.testing.assert_close(two, torch.where(gaps, 0.25, one))
+
+
 def test_shuffles_need_bases():
     x = bases(1, 8)
     for strange in (0.5, 2.0, -1.0):

@@ -41,7 +41,10 @@ class RowNumbers(click.ParamType[list[int]]):
     "--method", type=click.Choice(METHODS), default="deepshap", show_default=True,
     help="How scores are made.",
 )  # fmt: skip
-@click.option("--head", help="Of the output: totals or profile.  [default: the first there is]")
+@click.option(
+    "--head", help="Of the output: totals or profile; of labels logit or probability.  [default: "
+    "the first there is]",
+)  # fmt: skip
 @target_options
 @combine_option
 @click.option(
@@ -50,6 +53,11 @@ class RowNumbers(click.ParamType[list[int]]):
 )  # fmt: skip
 @click.option("--rows", type=RowNumbers(), metavar="5,10:20", help="Of the data set, 0-based.")
 @click.option("--regions", type=PATH, help="BED: sequences that share a base with one of these.")
+@click.option("--labelled", metavar="NAME", help="Only sequences with this label of the data set.")
+@click.option(
+    "--at-least", type=float, metavar="P",
+    help="Only sequences whose label is predicted with this probability or more.",
+)  # fmt: skip
 @click.option("--reverse-complement", is_flag=True, help="Average over both strands.")
 @click.option(
     "--references", type=click.Choice(["shuffle", "zeros", "background"]),
@@ -114,6 +122,8 @@ def command(
         f"{len(made.targets)} targets, {perf_counter() - started:.2f} s",
         err=True,
     )
+    for reason, n in made.provenance.get("skipped", {}).items():
+        click.echo(f"left out {n:,} of the sequences: {reason}", err=True)
     has = made.spread > 0
     if has.any():
         share = float(np.median(np.abs(made.delta[has]) / made.spread[has]))

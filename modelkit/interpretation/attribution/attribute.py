@@ -21,8 +21,17 @@ from kmerengine.io.atomic import atomic, check_writable
 from kmerengine.io.contigs import read_contigs
 from modelkit.devices import chosen_device
 from modelkit.inference.overlay import places_in
-from modelkit.interpretation.attribution.attributions import ABOUT, NAMES, Attributions
-from modelkit.interpretation.attribution.examples import Examples, chosen_examples
+from modelkit.interpretation.attribution.attributions import (
+    ABOUT,
+    NAMES,
+    Attributions,
+    known_of,
+)
+from modelkit.interpretation.attribution.examples import (
+    Examples,
+    chosen_examples,
+    confident_examples,
+)
 from modelkit.interpretation.attribution.exports import (
     BIGWIG,
     NPZ,
@@ -57,6 +66,8 @@ def attribute(
     split: str = "test",
     rows: Sequence[int] | Rows | None = None,
     regions: str | Path | None = None,
+    labelled: str | None = None,
+    at_least: float | None = None,
     reverse_complement: bool = False,
     npz: bool = False,
     bigwig: bool = False,
@@ -93,6 +104,11 @@ def attribute(
         Examples of the split, by their row of the data set; by default all.
     regions : path, optional
         BED or narrowPeak: only examples whose sequence shares a base with one of these.
+    labelled : str, optional
+        Only examples with this label of the data set.
+    at_least : float, optional
+        Only examples for which the run predicts the label that is explained (there must be one)
+        with this probability or more, on the strand that the data have.
     reverse_complement : bool
         Average with the attributions of the other strand, turned back.
     npz, bigwig : bool
@@ -121,8 +137,8 @@ def attribute(
     Raises
     ------
     InputError
-        A run that does not fit the data, a head, target or row that is not there, another
-        process's partial folder that was begun for something else.
+        A run that does not fit the data, a head, target, label or row that is not there, no example
+        that is left, another process's partial folder that was begun for something else.
 
     Notes
     -----
@@ -139,7 +155,9 @@ def attribute(
     if reverse_complement:
         subject.check_reversible()
     names, weights = weights_of(subject.tasks, targets or None, combine)
-    examples = chosen_examples(subject, data, split, rows, regions)
+    examples = chosen_examples(subject, data, split, rows, regions, labelled)
+    if at_least is not None:
+        examples = confident_examples(examples, subject, weights, at_least, batch_size, place)
     exports = _Exports(examples, subject, names, genome, npz=npz, bigwig=bigwig)
     about = {
         "method": chosen.method,
@@ -147,10 +165,14 @@ def attribute(
         "tasks": list(subject.tasks),
         "targets": list(names),
         "kept": len(examples.rows),
+        "skipped": examples.skipped,
+        **known_of(examples.table, data.label_names),
         "parameters": chosen.as_json()
         | {
             "weights": weights.T.tolist(),
             "split": split,
+            "labelled": labelled,
+            "at_least": at_least,
             "rows": hashlib.sha256(examples.rows.astype("<i8").tobytes()).hexdigest(),
             "reverse_complement": reverse_complement,
             "batch_size": batch_size,
@@ -169,7 +191,8 @@ def attribute(
             if not _goes_on(path, output, resume=resume, force=force):
                 Partial.begin(
                     path, document, place.type, data.sequence, examples.rows,
-                    targets=len(names), channels=subject.channels, size=batch_size, force=force,
+                    targets=len(names), channels=subject.channels, size=batch_size,
+                    blocked=subject.blocked, force=force,
                 )  # fmt: skip
         ranks.wait()
         partial = Partial(path, document, place.type)

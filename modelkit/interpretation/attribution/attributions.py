@@ -3,12 +3,14 @@
 attributions.arrow   examples x targets x channels x bp, float32: hypothetical scores
 sequence.arrow       examples x bp, uint8: A C G T = 0 1 2 3, 255 for anything else
 regions.parquet      the regions, with what was predicted and by how much the scores miss the sum
-                     that they should have, by target
+                     that they should have, by target; and with the motif that an example is of, and
+                     its labels, where the data set has them
 attributions.json    targets, method, and how they were made
 
 A *hypothetical* score is that which a base would get if it stood there; a *contribution* is that of
 the base that does. Base j of an example lies at `starts` + j in the genome. The first four channels
-are bases; further ones are signals, with the scores of what they are.
+are bases; further ones are signals, with the scores of what they are. A motif that the network was
+not shown (`data.core=blocked`) is unknown in the sequence too.
 """
 
 from collections.abc import Sequence
@@ -32,6 +34,7 @@ __all__ = ["Attributions", "write_attributions"]
 SCORES, SEQUENCE = "attributions.arrow", "sequence.arrow"
 REGIONS, ABOUT = "regions.parquet", "attributions.json"
 NAMES = (SCORES, SEQUENCE, REGIONS, ABOUT, "*.npz", "*.bw")
+LABELS = "labels"  # a column of the regions
 NUMBERS = ("prediction", "delta", "spread")  # columns of the regions, (n, K) each
 
 BATCH_ROWS = 2048
@@ -55,6 +58,8 @@ class Attributions:
     targets : tuple of str
     method, head : str
         Such as "deepshap" of "totals".
+    label_names : tuple of str
+        Of the columns of `labels`.
     hypothetical : float32, shape (n, K, C, P)
         A view of the file.
     sequence : uint8, shape (n, P)
@@ -70,6 +75,7 @@ class Attributions:
         try:
             self.targets = tuple(map(str, about["targets"]))
             self.method, self.head = str(about["method"]), str(about["head"])
+            self.label_names = tuple(map(str, about.get("labels", ())))
             described = about["arrays"]["hypothetical"], about["arrays"]["sequence"]
         except (KeyError, TypeError) as error:
             raise InputError(
@@ -91,7 +97,9 @@ class Attributions:
                 f"{path / REGIONS}: is not of the same attributions as {ABOUT}; make the folder "
                 "again"
             )
-        schemas.require(self._table.schema, schemas.attributions_schema(), path / REGIONS)
+        self._has_cores = bool(about.get("cores"))  # those of before have no such key
+        expected = schemas.attributions_schema(cores=self._has_cores, labels=bool(self.label_names))
+        schemas.require(self._table.schema, expected, path / REGIONS)
 
     @classmethod
     def open(cls, path: str | Path) -> "Attributions":
@@ -111,7 +119,8 @@ class Attributions:
     @cached_property
     def regions(self) -> pa.Table:
         """chrom, start, end (bp, 0-based half-open), name, score, strand, split, row of the data
-        set, sequence_start, and the lists prediction, total and delta, by target.
+        set, sequence_start, and the lists prediction, delta and spread, by target; core_start and
+        core_end (bp from `start`) and the list labels, where there are such.
         """
         return self._table.read()
 
@@ -132,6 +141,24 @@ class Attributions:
     def rows(self) -> Rows:
         """Row of the data set of each example, int64 (n,)."""
         return self._column("row")
+
+    @cached_property
+    def cores(self) -> Rows | None:
+        """Where the motif lies that each example is of: start and end, bp from base 0 of the
+        sequence, int64 (n, 2); None if they are of no motifs.
+        """
+        if not self._has_cores:
+            return None
+        sides = np.stack([self._column(name) for name in schemas.CORE_COLUMNS.names], 1)
+        moved: Rows = self._column("start") - self.starts
+        return sides.astype(np.int64) + moved[:, None]
+
+    @cached_property
+    def labels(self) -> Codes | None:
+        """0 or 1 for each example and label, uint8 (n, labels); None if there are none."""
+        if not self.label_names:
+            return None
+        return read_matrix(self._table, "labels", len(self.label_names), self.path / REGIONS)
 
     @cached_property
     def prediction(self) -> Floats:
@@ -211,6 +238,7 @@ def write_attributions(
     prediction: Floats | None = None,
     delta: Floats | None = None,
     spread: Floats | None = None,
+    label_names: Sequence[str] = (),
     force: bool = False,
 ) -> Attributions:
     """Write attributions that are in memory, such as another tool's.
@@ -220,7 +248,8 @@ def write_attributions(
     output : path
         The folder to write.
     regions : pyarrow.Table
-        chrom, start, end, name, score, strand and split of each example.
+        chrom, start, end, name, score, strand and split of each example; core_start, core_end and
+        labels go with them if they are there.
     sequence : uint8, shape (n, P)
     hypothetical : float32, shape (n, K, C, P)
     targets : sequence of str
@@ -232,6 +261,8 @@ def write_attributions(
         start of the region.
     prediction, delta, spread : float64, shape (n, K), optional
         By default no number.
+    label_names : sequence of str
+        Of the regions' labels, if they have such.
     force : bool
         Replace an existing output.
     """
@@ -250,6 +281,11 @@ def write_attributions(
             f"{hypothetical.dtype} {found}, expected uint8 (n, P) and float32 (n, {n_targets}, 4 "
             "or more, P)"
         )
+    if bool(label_names) != (LABELS in regions.column_names):
+        raise InputError(
+            f"{output}: found {len(label_names)} names of labels and regions "
+            f"{'without' if label_names else 'with'} labels, expected both or none"
+        )
     with atomic(Path(output), force=force, folder=NAMES) as folder:
         arrays = {
             "hypothetical": write_array(folder / SCORES, hypothetical),
@@ -260,6 +296,7 @@ def write_attributions(
             "targets": list(targets),
             "method": method,
             "head": head,
+            **known_of(regions, label_names),
             "arrays": arrays,
         }
         none = np.full((n, n_targets), np.nan)
@@ -276,6 +313,12 @@ def write_attributions(
     return Attributions.open(output)
 
 
+def known_of(regions: pa.Table, label_names: Sequence[str]) -> dict[str, Any]:
+    """What the document of attributions says of what is known of the examples."""
+    has_cores = all(name in regions.column_names for name in schemas.CORE_COLUMNS.names)
+    return {"cores": has_cores, "labels": list(label_names)}
+
+
 def write_regions(
     folder: Path,
     regions: pa.Table,
@@ -285,15 +328,21 @@ def write_regions(
     document: dict[str, Any],
 ) -> None:
     """Write the table and the document of a folder whose arrays are there."""
-    schema = schemas.with_metadata(schemas.attributions_schema(), document)
+    plain = schemas.attributions_schema(
+        cores=document.get("cores", False), labels=bool(document.get("labels"))
+    )
+    schema = schemas.with_metadata(plain, document)
     names = schema.names[: schema.get_field_index("row")]
+    names += schema.names[schema.get_field_index(NUMBERS[-1]) + 1 :]
     with table_writer(folder / REGIONS, schema, ".parquet") as writer:
         for low in range(0, len(rows), BATCH_ROWS):
             part = slice(low, low + BATCH_ROWS)
             known = regions.select(names).slice(low, BATCH_ROWS).combine_chunks()
-            columns = [*(each.combine_chunks() for each in known.columns)]
-            columns += [pa.array(rows[part], pa.int64()), pa.array(starts[part], pa.int64())]
+            columns = {name: known[name].combine_chunks() for name in names}
+            columns["row"] = pa.array(rows[part], pa.int64())
+            columns["sequence_start"] = pa.array(starts[part], pa.int64())
             for name in NUMBERS:
-                columns.append(list_column(numbers[name][part], schema.field(name)))
-            writer.write(pa.RecordBatch.from_arrays(columns, schema=schema))
+                columns[name] = list_column(numbers[name][part], schema.field(name))
+            ordered = [columns[name] for name in schema.names]
+            writer.write(pa.RecordBatch.from_arrays(ordered, schema=schema))
     (folder / ABOUT).write_text(schemas.as_text(document) + "\n")

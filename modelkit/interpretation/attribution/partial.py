@@ -90,6 +90,7 @@ class Partial:
         targets: int,
         channels: int,
         size: int,
+        blocked: Rows | None = None,
         force: bool = False,
     ) -> None:
         """Make the folder, whole or not at all.
@@ -108,6 +109,9 @@ class Partial:
         targets, channels : int
         size : int
             Examples of a chunk.
+        blocked : int64, shape (N, 2), optional
+            Start and end of bases of each row that are recorded as unknown: the network is not
+            shown them.
         force : bool
             Replace a folder that is there.
         """
@@ -116,7 +120,7 @@ class Partial:
             codes = ArrayWriter(folder / SEQUENCE, (n, length), [np.dtype("|u1")])
             for low in range(0, n, COPY_ROWS):
                 part = np.arange(low, min(low + COPY_ROWS, n))
-                codes.put(part, sequence[rows[part]])
+                codes.put(part, _shown(sequence, rows[part], blocked))
                 let_go(sequence)
             of_scores, of_numbers = (n, targets, channels, length), (n, len(NUMBERS), targets)
             scores = ArrayWriter(folder / SCORES, of_scores, [np.dtype("<f4")])
@@ -180,6 +184,16 @@ class Partial:
         """Remove the folder, the document first: what is left after a kill is nobody's."""
         (self.path / ABOUT).unlink()
         shutil.rmtree(self.path)
+
+
+def _shown(sequence: Codes, rows: Rows, blocked: Rows | None) -> Codes:
+    """Bases of some rows, 255 where they are blocked."""
+    codes = sequence[rows]
+    if blocked is None:
+        return codes
+    place = np.arange(codes.shape[1])
+    first, stop = blocked[rows].T[:, :, None]
+    return np.where((first <= place) & (place < stop), np.uint8(255), codes)
 
 
 def _read_about(path: Path) -> dict[str, Any]:

@@ -18,6 +18,9 @@ from modelkit.training.run import Run
 __all__ = ["Subject"]
 
 Rows = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+LOGIT = "logit"  # the head of labels
 
 
 class Subject:
@@ -73,6 +76,33 @@ class Subject:
         """The network from its input to the targets, with the weights (T, K) of each task."""
         network = self._run.network(device)
         return Explained(network, self._task.heads[self.head], weights).to(device).eval()
+
+    def probabilities(self, rows: Rows, batch_size: int, device: torch.device) -> Floats:
+        """Of each label, float64 (n, K), on the strand that the data have; InputError if the run
+        predicts no labels.
+        """
+        if LOGIT not in self._task.heads:
+            raise InputError(
+                f"at_least: found with {self._run.path}, which predicts no labels, and so no "
+                "probabilities; leave it out"
+            )
+        network = self._run.network(device)
+        found = []
+        with torch.inference_mode():
+            for x_BCP in self.batches(rows, batch_size, device):
+                logits_BK = self._task.heads[LOGIT](network(x_BCP))
+                found.append(logits_BK.double().sigmoid().cpu().numpy())
+        return np.concatenate(found)
+
+    @property
+    def blocked(self) -> Rows | None:
+        """Bases of each row of the data set that the network is not shown, (N, 2) from the first of
+        the sequence; None if it is shown all.
+        """
+        if getattr(self._run.config.data, "core", "kept") != "blocked":
+            return None
+        assert self._dataset.cores is not None  # the loader saw that the data set has them
+        return self._dataset.cores - self._dataset.spans["sequence"][0]
 
     def batches(self, rows: Rows, batch_size: int, device: torch.device) -> Iterator[Tensor]:
         """What the network takes of some rows, (B, C, P) each; overwritten by the next.

@@ -19,8 +19,8 @@ def references(x_BCP: Tensor, options: AttributionOptions, numbers: Numbers) -> 
     """References of each sequence, (B, n, C, P) of the type and device of `x`.
 
     A shuffle depends on the seed, the sequence and its number, and keeps how often each
-    dinucleotide occurs, those of unknown bases too. In the background a base that is unknown in
-    the sequence stays so. Signals are `options.signals` everywhere.
+    dinucleotide occurs, those of unknown bases too. In the others a base that is unknown in the
+    sequence stays so. Signals are `options.signals` everywhere.
 
     Raises
     ------
@@ -34,22 +34,33 @@ def references(x_BCP: Tensor, options: AttributionOptions, numbers: Numbers) -> 
     if kind == "shuffle":
         codes = codes_of(x_BCP)
         shuffled = dinucleotide_shuffle(codes, seed=options.seed, n=n, numbers=numbers)
+        found_BN1P = torch.from_numpy(shuffled).to(x_BCP.device)[:, :, None]
         four = torch.arange(4, device=x_BCP.device)[:, None]
-        bases_BN4P[:] = torch.from_numpy(shuffled).to(x_BCP.device)[:, :, None] == four
-    elif kind == "background":
+        # unknown bases of a sequence have one value, which goes with them
+        level_B = x_BCP[:, 0].masked_fill(~_is_unknown(x_BCP), 0).amax(1)
+        bases_BN4P[:] = found_BN1P == four
+        bases_BN4P += (found_BN1P == UNKNOWN) * level_B[:, None, None, None]
+        return out
+    share = x_BCP.new_zeros(4)
+    if kind == "background":
         share = torch.tensor(options.background, dtype=x_BCP.dtype, device=x_BCP.device)
-        known_B1P = x_BCP[:, :4].sum(1, keepdim=True) != 0
-        bases_BN4P[:] = (share[:, None] * known_B1P)[:, None]
-    else:
-        bases_BN4P[:] = 0
+    bases_BN4P[:] = torch.where(_is_unknown(x_BCP)[:, None], x_BCP[:, :4], share[:, None])[:, None]
     return out
 
 
+def _is_unknown(x_BCP: Tensor) -> Tensor:
+    """Where no base is known, bool (B, P): all four channels have the same, 0 or a share."""
+    bases = x_BCP[:, :4]
+    most = bases.amax(1)
+    return (bases.amin(1) == most) & (most < 1)
+
+
 def codes_of(x_BCP: Tensor) -> npt.NDArray[np.uint8]:
-    """Codes (B, P) of one-hot bases, 255 where there is none."""
+    """Codes (B, P) of one-hot bases, 255 where all four channels have the same."""
     bases = x_BCP[:, :4].detach()
-    filled = bases.sum(1)
-    if not ((bases == 0) | (bases == 1)).all() or (filled > 1).any():
+    unknown = _is_unknown(x_BCP.detach())
+    one_hot = (bases.amax(1) == 1) & (bases.ne(0).sum(1) == 1)
+    if not (unknown | one_hot).all():
         raise ValueError("shuffles need one-hot bases, found other values")
-    codes = bases.argmax(1).masked_fill(filled == 0, UNKNOWN)
+    codes = bases.argmax(1).masked_fill(unknown, UNKNOWN)
     return codes.to(torch.uint8).cpu().numpy()
