@@ -1,6 +1,6 @@
 """Attributions around core motifs, made of strings."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from kmerengine import schemas
 from kmerengine.schemas import REGION_COLUMNS
 from modelkit.interpretation.attribution.attributions import Attributions, write_attributions
 
@@ -40,6 +41,7 @@ def attributions_of(
     targets: Sequence[str] = ("bound",),
     method: str = "gradcam",
     before: int = 0,
+    further: Mapping[str, pa.Array] | None = None,
     **options: Any,
 ) -> Attributions:
     """Scores (n, P) or (n, K, P) are of the bases that stand there; others have -9. Sequences begin
@@ -54,20 +56,13 @@ def attributions_of(
             if codes[i, j] < 4:
                 hypothetical[i, :, codes[i, j], j] = given[i, :, j]
     table = regions(n, length, strands or "+" * n, starts or [1000 * (i + 1) for i in range(n)])
+    kinds = schemas.attributions_schema(cores=True, labels=True)
+    for name, column in (further or {}).items():
+        table = table.append_column(kinds.field(name), column)
     return write_attributions(
         path, table, codes, hypothetical, targets=targets, method=method, head="labels",
         starts=table["start"].to_numpy() - before, **options,
     )  # fmt: skip
-
-
-class WithCores(Attributions):
-    """Attributions that are given their cores and labels."""
-
-    def __init__(self, path: Path, cores: Any, labels: Any, names: Sequence[str]) -> None:
-        super().__init__(path)
-        self.cores = np.asarray(cores, np.int64)
-        self.labels = None if labels is None else np.asarray(labels, np.uint8)
-        self.provenance["labels"] = list(names)
 
 
 def sites_of(
@@ -80,9 +75,17 @@ def sites_of(
     label_names: Sequence[str] = ("bound",),
     **options: Any,
 ) -> Attributions:
-    """The same with core motifs, and labels (n, K')."""
-    made = attributions_of(path, sequences, scores, **options)
-    return WithCores(made.path, cores, labels, label_names)
+    """The same with core motifs, bp from the regions' starts, and labels (n, K')."""
+    kinds = schemas.attributions_schema(cores=True, labels=True)
+    sides = np.asarray(cores).T
+    further = {
+        "core_start": pa.array(sides[0], kinds.field("core_start").type),
+        "core_end": pa.array(sides[1], kinds.field("core_end").type),
+    }
+    if labels is not None:
+        further["labels"] = pa.array(np.asarray(labels).tolist(), kinds.field("labels").type)
+        options["label_names"] = label_names
+    return attributions_of(path, sequences, scores, further=further, **options)
 
 
 def reverse_complement(sequence: str) -> str:

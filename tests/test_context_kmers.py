@@ -7,15 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from context_world import attributions_of, reverse_complement, sites_of
 from scipy.stats import fisher_exact
 
 from kmerengine import InputError
+from modelkit.cli import main
 from modelkit.interpretation.context.fisher import greater, odds_ratios
 from modelkit.interpretation.context.heatmap import merged
 from modelkit.interpretation.context.kmer_set import ContextKmers
 from modelkit.interpretation.context.kmers import kmers
 from modelkit.interpretation.context.places import StartPlaces
+from modelkit.interpretation.context.score_lines import read_score_lines
 from modelkit.interpretation.context.sites import read_sites
 from modelkit.interpretation.context.windows import count_words, letters_of
 
@@ -96,6 +99,9 @@ def test_ties_with_the_last_are_top_and_a_score_of_nothing_never_is(tmp_path: Pa
         count_words(sites._replace(scores=-np.abs(sites.scores)), rows, k=1, share=0.1)
     with pytest.raises(InputError, match=r"no window of 7 bases .* 6 overlap the core motif"):
         count_words(sites, rows, k=7, share=0.1)
+    hundred = sites_of(tmp_path / "b", ["AC" * 50 + "A"], [range(1, 102)], [(0, 1)], method="ism")
+    # 0.29 * 100 is a little less than 29
+    assert count_words(read_sites(hundred), rows, k=1, share=0.29).top.sum() == 29
 
 
 def exact_log_p(a, n, n_top, n_all):
@@ -123,6 +129,8 @@ def test_p_values_are_those_of_scipy_and_of_whole_numbers() -> None:
     small = greater(np.array([450]), np.array([500]), 500, 20_000)
     assert small[0] / math.log(10) < -600  # no double is as small
     assert small[0] == pytest.approx(exact_log_p(450, 500, 500, 20_000), rel=1e-9)
+    # far below what is expected: terms from there on would grow past what a double can hold
+    assert greater(np.array([1]), np.array([10_000]), 4000, 20_000)[0] == 0
 
 
 def planted(tmp_path, name, word, *, n=200, length=121, seed=0, method="gradcam", targets=("b",)):
@@ -166,9 +174,10 @@ def test_a_planted_word_is_first_on_its_strand_and_gone_after_a_shift(tmp_path: 
     assert sum(row["top"] + row["rest"] for row in rows.values()) == n_windows
     assert rows["CACGT"]["top"] == 200
     assert rows["CACGT"]["top_others"] == 4
+    assert 0 < rows["CACGT"]["p"] < 1e-200
     for row in rows.values():
-        assert row["bonferroni"] == pytest.approx(min(1, 1024 * row["p"]))
-        assert 10 ** row["log10_p"] == pytest.approx(row["p"])
+        assert row["bonferroni"] == pytest.approx(min(1, 1024 * row["p"]), rel=1e-9, abs=0)
+        assert 10 ** row["log10_p"] == pytest.approx(row["p"], rel=1e-9, abs=0)
     shifted = kmers({"USF1": made}, tmp_path / "s", shift=26)
     assert min(row["bonferroni"] for row in shifted.best("USF1")) > 1e-3
     assert shifted.sets[0]["windows_left_out"]["have no score"] > 0
@@ -319,6 +328,43 @@ def test_settings_share_words_and_the_order_of_the_first(tmp_path: Path) -> None
         kmers({"GATA1": sets["baseline:GATA1"]}, tmp_path / "x", like=tmp_path / "o", k=4)
 
 
+def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    planted(tmp_path, "usf", "CACGT", targets=("USF1", "SP1"))
+    planted(tmp_path, "gata", "AGATA", seed=1)
+    monkeypatch.chdir(tmp_path)
+    said = CliRunner().invoke(
+        main, ["kmers", "USF1=usf", "gata", "--target", "USF1=SP1", "--target", "b", "-o", "words"]
+    )
+    assert said.exit_code == 0, said.stderr
+    assert not said.stdout
+    assert "USF1: left out 3,000 windows that overlap the core motif\n" in said.stderr
+    assert "USF1: 20,400 windows, 204 of them top; CACGT is first, at P = 1e-" in said.stderr
+    assert "words: 2,048 words of 2 factors" in said.stderr
+    found = ContextKmers.open("words")
+    said_of = [(each["name"], each["target"]) for each in found.sets]
+    assert said_of == [("USF1", "SP1"), ("gata", "b")]
+    expected = kmers({"USF1": "usf", "gata": "gata"}, "same", targets={"USF1": "SP1", "": "b"})
+    assert found.table.equals(expected.table)
+    said = CliRunner().invoke(main, ["aggregate", "gata", "-o", "profiles", "--orient"])
+    assert said.exit_code == 0, said.stderr
+    assert "profiles: 1 profiles of 1 factors, 121 bp" in said.stderr
+    said = CliRunner().invoke(main, ["score-lines", "usf", "-o", "l.txt", "--target", "SP1"])
+    assert said.exit_code == 0, said.stderr
+    assert "l.txt: 200 sequences" in said.stderr
+    np.testing.assert_array_equal(read_score_lines("l.txt").scores, read_sites("usf", "SP1").scores)
+    for words, message in (
+        (["kmers", "usf", "-o", "x"], "has 2 targets"),
+        (["kmers", "usf", "usf", "-o", "x"], "found 'usf' twice"),
+        (["kmers", "usf", "-o", "x", "--target", "=SP1"], "found '=SP1'"),
+        (["kmers", "usf", "-o", "x", "--target", "SP1", "--target", "USF1"], "found 'USF1'"),
+        (["kmers", "gata", "-o", "x", "--part", "distal"], "'distal' without tss"),
+    ):
+        said = CliRunner().invoke(main, words)
+        assert said.exit_code, words
+        assert message in said.stderr
+    assert not Path("x").exists()
+
+
 def test_what_is_refused(tmp_path: Path) -> None:
     made = planted(tmp_path, "a", "CACGT", n=4)
     for options, message in (
@@ -342,13 +388,12 @@ def test_what_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected a name such as"):
         kmers({":A": made}, tmp_path / "o")
     bad = attributions_of(tmp_path / "b", ["ACGT"], [[1, 1, 1, 1]])
-    bad.cores = np.array([[2, 5]])
-    bad.labels = None
-    with pytest.raises(InputError, match=r"row 0: has its core motif at \[2, 5\]"):
-        kmers({"A": bad}, tmp_path / "o")
-    bad.cores = None
     with pytest.raises(InputError, match="has no core motifs"):
         kmers({"A": bad}, tmp_path / "o")
+    for core in ((2, 5), (-1, 2), (2, 2)):
+        bad = sites_of(tmp_path / "b", ["ACGT"], [[1, 1, 1, 1]], [core], force=True)
+        with pytest.raises(InputError, match=rf"row 0: has its core motif at \[{core[0]}, "):
+            kmers({"A": bad}, tmp_path / "o")
     assert not (tmp_path / "o").exists()
     (tmp_path / "o").mkdir()
     with pytest.raises(InputError, match=r"no readable kmers\.json"):

@@ -106,7 +106,7 @@ def test_what_aggregate_refuses(tmp_path: Path) -> None:
     made, *_ = example(tmp_path / "a")
     with pytest.raises(InputError, match="cap: found 0"):
         aggregate({"A": made}, tmp_path / "o", cap=0.0)
-    made.labels[:] = 0
+    made.labels = np.zeros((30, 1), np.uint8)
     with pytest.raises(InputError, match="no bound sequence has a score, of 0"):
         aggregate({"A": made}, tmp_path / "o")
     cores = [(0, 2), (LENGTH - 2, LENGTH)]

@@ -49,15 +49,15 @@ def greater(a: Ints, n: Ints, n_top: int, n_all: int) -> Floats:
     -----
     Terms are of logarithms of factorials: with N of 1e7 P is true to about 1e-7 of itself.
     """
-    x, n = a.astype(np.float64), n.astype(np.float64)
-    mode = np.floor((n_top + 1) * (n + 1) / (n_all + 2))
-    least = np.maximum(0, n_top + n - n_all)
+    x, of = a.astype(np.float64), n.astype(np.float64)
+    mode = np.floor((n_top + 1) * (of + 1) / (n_all + 2))
+    least = np.maximum(0, n_top + of - n_all)
     found = np.zeros(len(x))  # P is 1 where no table has less
     above = x > mode
     some = np.flatnonzero(above)
-    found[some] = _log_sum(x[some], n[some], n_top, n_all, up=True)
+    found[some] = _log_sum(x[some], of[some], n_top, n_all, up=True)
     some = np.flatnonzero(~above & (x > least))
-    below = _log_sum(x[some] - 1, n[some], n_top, n_all, up=False)
+    below = _log_sum(x[some] - 1, of[some], n_top, n_all, up=False)
     found[some] = np.log1p(-np.exp(np.minimum(below, 0)))
     return np.minimum(found, 0)
 
@@ -80,7 +80,7 @@ def _log_sum(x: Floats, n: Floats, n_top: int, n_all: int, *, up: bool) -> Float
 
 
 def _log_choose(n: Floats | int, k: Floats | int) -> Floats:
-    from scipy.special import gammaln  # type: ignore[import-untyped]
+    from scipy.special import gammaln
 
     found: Floats = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
     return found

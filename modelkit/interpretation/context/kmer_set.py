@@ -93,6 +93,7 @@ class ContextKmers:
         of_set = pc.and_(
             pc.equal(self.table["setting"], setting), pc.equal(self.table["name"], name)
         )
+        rows: list[dict[str, Any]]
         rows = self.table.filter(of_set).sort_by("rank").slice(0, n).to_pylist()
         if not rows:
             known = [f"{each['setting']}:{each['name']}".lstrip(":") for each in self.sets]

@@ -90,7 +90,7 @@ def score_lines(
     path = Path(output)
     check_writable(path, force=force)
     sites = read_sites(attributions, target, labelled=False)
-    n, length = sites.scores.shape
+    n, length = map(int, sites.scores.shape)
     with (
         atomic(path, force=force) as temporary,
         temporary.open("w", encoding="utf-8", newline="\n") as file,

@@ -131,8 +131,6 @@ def read_sites(
             f"{known.path}: has no core motifs; expected attributions of a data set that was made "
             "of kmerengine sample sites"
         )
-    begins: Ints = known.regions["start"].to_numpy() - known.starts
-    cores = cores + begins[:, None]
     length = known.sequence.shape[1]
     outside = (cores[:, 0] < 0) | (cores[:, 1] > length) | (cores[:, 0] >= cores[:, 1])
     if outside.any():
@@ -167,7 +165,7 @@ def _bound(known: Attributions, target: str, label: str | None) -> Flags | None:
         if label is not None:
             raise InputError(f"{known.path}: has no labels, expected some with {label!r}")
         return None
-    names = [str(each) for each in known.provenance["labels"]]
+    names = known.label_names
     if label is None:
         if target not in names and len(names) != 1:
             raise InputError(

@@ -74,13 +74,13 @@ def count_words(sites: Sites, rows: Ints, *, k: int, share: float, shift: int = 
         word, score, kept = _windows(sites, some, k, shift, skipped)
         words.append(word[kept])
         scores.append(score[kept])
-    word, score = np.concatenate(words or [[]]), np.concatenate(scores or [[]])
-    n = len(score)
+    n = sum(map(len, scores))
     if not n:
         raise InputError(
             f"{sites.path}: has no window of {k} bases beside its core motifs, of {len(rows)} "
             f"sequences; left out: {_said(skipped)}"
         )
+    word, score = np.concatenate(words), np.concatenate(scores)
     n_top = max(1, int(share * n + 1e-9))  # 0.29 of 100 is a little less than 29
     threshold = float(np.partition(score, n - n_top)[n - n_top])
     top = (score >= threshold) & (score > 0)
