@@ -185,7 +185,7 @@ class _Top(NamedTuple):
 
     @classmethod
     def of(cls, values: Floats, top: float) -> "_Top":
-        # 9 decimals: 0.05 of 60 is not 3.0000000000000004
+        # 9 decimals: 0.07 of 100 is not 7.000000000000001
         k = int(np.ceil(round(top * len(values), 9)))
         if not k:
             return cls(0, np.inf, 0, 0)
