@@ -266,9 +266,9 @@ def test_a_damaged_file_is_an_error_or_has_numbers_that_a_file_can_hold(file, tm
 
 
 def test_a_source_that_is_not_known(file, tmp_path):
-    known = "bindvae, bpaitac, bpaitac-bias"
-    with pytest.raises(InputError, match=f"found 'danq', expected .*: {known}"):
-        import_weights("danq", file, tmp_path / "run")
+    known = "bindvae, bpaitac, bpaitac-bias, danq, deepsea"
+    with pytest.raises(InputError, match=f"found 'basset', expected .*: {known}"):
+        import_weights("basset", file, tmp_path / "run")
     for alphabet in ("ACG", "ACGG", "ACGTN"):
         with pytest.raises(InputError, match="expected each of A C G T once"):
             import_weights("bpaitac", file, tmp_path / "run", alphabet=alphabet)
