@@ -49,7 +49,7 @@ def defaults_of_function(function: Callable[..., object]) -> dict[str, object]:
     }
 
 
-GROUPS = {"topics"}  # their sub-commands are held to the same in tests of their own
+GROUPS = {"pipeline", "topics"}  # their sub-commands are held to the same in tests of their own
 
 
 @pytest.mark.parametrize("name", [each for each in COMMANDS if each not in GROUPS])
