@@ -265,7 +265,7 @@ def test_the_command_is_the_function(files: Path, data: Dataset, run: Run, tmp_p
     found = CliRunner().invoke(main, words)
     assert found.exit_code == 0, found.output
     assert found.stdout == ""
-    assert "deepshap of profile, 4 regions, 2 targets" in found.stderr
+    assert "deepshap of profile, 4 sequences, 2 targets" in found.stderr
     assert "median |delta| " in found.stderr
     made = attribute(
         run, data, tmp_path / "b", head="profile", combine="sum", split="all", rows=[0, 2, 3, 4],

@@ -217,3 +217,17 @@ def test_the_command_knows_what_a_file_holds(world, data, tmp_path):
     result = invoked(tmp_path / "damaged.parquet", "--genome", genome, "-o", tmp_path / "e")
     assert result.exit_code == 1
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("core", [(-1, 5), (38, 42), (20, 20)])
+def test_a_motif_outside_its_sequence_is_damage(data, tmp_path, core):
+    for path in data.path.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+
+    def change(rows):
+        rows[2]["core_start"], rows[2]["core_end"] = core
+
+    rewritten(data.path / "regions.parquet", tmp_path / "regions.parquet", change)
+    opened = Dataset.open(tmp_path)
+    with pytest.raises(InputError, match=r"row 2: found a motif at \[.*within the sequence \[0"):
+        _ = opened.cores

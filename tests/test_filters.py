@@ -336,6 +336,15 @@ def test_no_filter_that_answers_is_no_crash(small, tmp_path):
     assert not (tmp_path / "f" / "filters.meme").exists()
 
 
+@pytest.mark.parametrize(("name", "value"), [("e", "0.5"), ("threads", "1")])
+def test_options_of_names_without_a_database_are_refused(small, name, value):
+    _, data, run = small
+    words = ["filters", str(run.path), "--data", str(data.path), f"--{name}", value]
+    refused = CliRunner().invoke(main, words)
+    assert refused.exit_code == 1
+    assert f"{name}: found --{name} without --database" in refused.stderr
+
+
 def test_the_command_is_the_function(small, tmp_path):
     folder, data, run = small
     made = filters(run, data, tmp_path / "e", preset="code", database=folder / "db.meme")

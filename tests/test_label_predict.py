@@ -137,10 +137,15 @@ def test_the_command_is_the_function(data, runs, tmp_path):
     words = ["predict", *paths, "--data", str(data.path), "-o", str(tmp_path / "o")]
     done = CliRunner().invoke(main, words)
     assert done.exit_code == 0, done.output
-    assert "275 regions, 3 labels, " in done.stderr
+    assert "275 sequences, 3 labels, " in done.stderr
     predict(runs, data, tmp_path / "p")
     for name in ("labels.parquet", "predictions.json"):
         assert (tmp_path / "o" / name).read_bytes() == (tmp_path / "p" / name).read_bytes()
+    assert "note" not in done.stderr
+    done = CliRunner().invoke(main, [*words, "--force", "--no-bigwig"])
+    assert done.exit_code == 0, done.output
+    assert "note: --bigwig/--no-bigwig says nothing of labels" in done.stderr
+    assert "--bias" not in done.stderr
     about = json.loads((tmp_path / "o" / "predictions.json").read_text())
     assert about["values"] == ["logit", "probability"]
     assert [run["name"] for run in about["inputs"]["runs"]] == ["seed-0", "seed-1"]
@@ -273,7 +278,7 @@ def test_the_command_explains_a_class(data, runs, tmp_path):
              "--method", "guided", "--target", "sp1", "--head", "probability"]  # fmt: skip
     done = CliRunner().invoke(main, words)
     assert done.exit_code == 0, done.output
-    assert "guided of probability, 75 regions, 1 targets" in done.stderr
+    assert "guided of probability, 75 sequences, 1 targets" in done.stderr
 
 
 def test_the_words_that_were_planted_are_found(tmp_path):

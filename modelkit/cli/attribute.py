@@ -111,14 +111,14 @@ def command(
         click.echo(described(chosen_device(options["device"])), err=True)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        with work_bar("explaining", "region", 1, show=not quiet) as progress:
+        with work_bar("explaining", "sequence", 1, show=not quiet) as progress:
             made = attribute(run, targets=chosen, progress=progress, **options)
     for each in dict.fromkeys(str(warning.message) for warning in warned):
         click.echo(f"warning: {each}", err=True)
     if quiet:
         return
     click.echo(
-        f"{made.path}: {made.method} of {made.head}, {len(made):,} regions, "
+        f"{made.path}: {made.method} of {made.head}, {len(made):,} sequences, "
         f"{len(made.targets)} targets, {perf_counter() - started:.2f} s",
         err=True,
     )

@@ -5,8 +5,10 @@ from time import perf_counter
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from kmerengine.cli._options import PATH, force, quiet
+from kmerengine.errors import InputError
 
 
 @click.command("filters")
@@ -38,9 +40,14 @@ from kmerengine.cli._options import PATH, force, quiet
 @click.option("--threads", type=int, metavar="N", help="Of names  [default: all processors]")
 @force
 @quiet
-def command(run: Path, *, output: Path | None, quiet: bool, **options: Any) -> None:
+@click.pass_context
+def command(
+    ctx: click.Context, /, run: Path, *, output: Path | None, quiet: bool, **options: Any
+) -> None:
     """Make motifs of what the filters of RUN answer to."""
     started = perf_counter()
+    if options["database"] is None:
+        _refuse_of_names(ctx)
     from kmerengine.cli._progress import work_bar
     from modelkit.interpretation.filters.activations import FEWEST
     from modelkit.interpretation.filters.filters import filters
@@ -81,3 +88,13 @@ def command(run: Path, *, output: Path | None, quiet: bool, **options: Any) -> N
         f"{perf_counter() - started:.2f} s",
         err=True,
     )
+
+
+def _refuse_of_names(ctx: click.Context) -> None:
+    """InputError for options that are of names, which only a database has."""
+    for name in ("e", "threads"):
+        if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            raise InputError(
+                f"{name}: found --{name} without --database, expected it with motifs to name the "
+                "filters after; give them, or leave it out"
+            )

@@ -5,6 +5,7 @@ from time import perf_counter
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from kmerengine.cli._options import PATH, force, quiet
 
@@ -31,7 +32,8 @@ from kmerengine.cli._options import PATH, force, quiet
 )
 @force
 @quiet
-def command(runs: tuple[Path, ...], *, quiet: bool, **options: Any) -> None:
+@click.pass_context
+def command(ctx: click.Context, /, runs: tuple[Path, ...], *, quiet: bool, **options: Any) -> None:
     """Write what models predict: totals as Parquet and profiles as bigWigs of each task, or
     probabilities of labels as Parquet.
 
@@ -49,7 +51,10 @@ def command(runs: tuple[Path, ...], *, quiet: bool, **options: Any) -> None:
     if not quiet:
         n_files = sum(map(len, made.provenance["files"].values()))
         seconds = perf_counter() - started
-        what = f"{len(made.tasks)} tasks, {n_files} bigWigs"
+        what = f"{len(made):,} regions, {len(made.tasks)} tasks, {n_files} bigWigs"
         if made.probabilities is not None:
-            what = f"{len(made.tasks)} labels"
-        click.echo(f"{made.path}: {len(made):,} regions, {what}, {seconds:.2f} s", err=True)
+            what = f"{len(made):,} sequences, {len(made.tasks)} labels"
+            for name in ("bias", "bigwig"):
+                if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT:
+                    click.echo(f"note: --{name}/--no-{name} says nothing of labels", err=True)
+        click.echo(f"{made.path}: {what}, {seconds:.2f} s", err=True)
