@@ -29,7 +29,6 @@ from modelkit.interpretation.context.heatmap import clustered
 from modelkit.interpretation.context.profile_set import (
     ABOUT,
     FIGURE,
-    FORMAT,
     NAMES,
     TABLE,
     AggregateProfiles,
@@ -136,7 +135,7 @@ def aggregate(
     }
     parameters = {"targets": targets_of, "label": label, "orient": orient, "cap": cap}
     document = schemas.provenance("aggregate", input_digests(wanted), parameters) | {
-        "format": FORMAT
+        "format": schemas.CONTEXT_PROFILES
     }
     panels = _panels(rows, z, order)
     table = table_of(profiles_schema(), columns)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from kmerengine import schemas
 from kmerengine.errors import InputError
 from kmerengine.io.tables import as_polars
 from modelkit.interpretation.context.folders import open_folder
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ContextKmers", "kmers_schema"]
 
-FORMAT = "kmerengine.context_kmers"
 TABLE, ABOUT, FIGURE = "kmers.parquet", "kmers.json", "heatmap"
 NAMES = (TABLE, ABOUT, f"{FIGURE}.*")
 
@@ -67,7 +67,7 @@ class ContextKmers:
         """Open a folder; InputError if it is missing, damaged, newer or something else."""
         path = Path(path)
         table, document = open_folder(
-            path, (TABLE, kmers_schema()), (ABOUT, FORMAT), "modelkit kmers"
+            path, (TABLE, kmers_schema()), (ABOUT, schemas.CONTEXT_KMERS), "modelkit kmers"
         )
         return cls(table, document, path)
 

@@ -24,7 +24,6 @@ from modelkit.interpretation.context.heatmap import merged
 from modelkit.interpretation.context.kmer_set import (
     ABOUT,
     FIGURE,
-    FORMAT,
     NAMES,
     TABLE,
     ContextKmers,
@@ -155,7 +154,7 @@ def kmers(
         if given is not None:
             inputs[name] = schemas.digest(Path(given))
     document = schemas.provenance("kmers", inputs, parameters) | {
-        "format": FORMAT,
+        "format": schemas.CONTEXT_KMERS,
         "sets": rows,
         "heatmap": {
             "names": [names[i] for i in factor_order],

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from kmerengine import schemas
 from kmerengine.errors import InputError
 from kmerengine.io.tables import as_polars
 from modelkit.interpretation.context.folders import open_folder
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["AggregateProfiles", "profiles_schema"]
 
-FORMAT = "kmerengine.context_profiles"
 TABLE, ABOUT, FIGURE = "profiles.parquet", "aggregate.json", "profiles"
 NAMES = (TABLE, ABOUT, f"{FIGURE}.*")
 
@@ -69,7 +69,10 @@ class AggregateProfiles:
         """Open a folder; InputError if it is missing, damaged, newer or something else."""
         path = Path(path)
         table, document = open_folder(
-            path, (TABLE, profiles_schema()), (ABOUT, FORMAT), "modelkit aggregate"
+            path,
+            (TABLE, profiles_schema()),
+            (ABOUT, schemas.CONTEXT_PROFILES),
+            "modelkit aggregate",
         )
         return cls(table, document, path)
 
