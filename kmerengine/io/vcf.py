@@ -1,6 +1,6 @@
 """Variants from VCF files, plain, gzip or bgzip: changes of bases into as many others.
 
-    #CHROM, POS, ID, REF, ALT, ...        further columns are not read
+    #CHROM, POS, ID, REF, ALT, ...        of further columns INFO is read, for allele counts
 
 POS is 1-based; the start of a `Variant` is 0-based.
 """
@@ -14,15 +14,17 @@ from typing import NamedTuple
 from kmerengine.errors import InputError
 from kmerengine.io.text import text_blocks
 
-__all__ = ["Variant", "read_variants"]
+__all__ = ["AlleleCount", "Variant", "read_allele_counts", "read_variants"]
 
 COLUMNS = ("#CHROM", "POS", "ID", "REF", "ALT")
+INFO = 7  # column, from 0
 MAX_POSITION = 1 << 40  # bp
 
 NO_ALLELE = "no other allele (ALT is .)"
 DELETED = "an allele that another variant deletes (ALT is *)"
 SYMBOLIC = "a symbolic allele, such as <DEL>"
 BREAKEND = "a breakend"
+NO_COUNTS = "without counts of alleles in INFO"
 INDEL = "an insertion or deletion"
 UNKNOWN_BASE = "a base other than A C G T in REF or ALT"
 UNCHANGED = "ALT is REF"
@@ -56,6 +58,32 @@ class Variant(NamedTuple):
     line: int
 
 
+class AlleleCount(NamedTuple):
+    """One alternative allele with how often it was seen.
+
+    Attributes
+    ----------
+    variant : Variant
+    n : int
+        Of the alternative allele.
+    of : int
+        Of all alleles that were called there.
+    """
+
+    variant: Variant
+    n: int
+    of: int
+
+
+class _Allele(NamedTuple):
+    """A substitution, its number among those of its line, and how many and what INFO that has."""
+
+    variant: Variant
+    number: int
+    of: int
+    info: str | None
+
+
 def read_variants(
     path: str | Path, *, skipped: Counter[str] | None = None, seen: Counter[str] | None = None
 ) -> Iterator[Variant]:
@@ -80,6 +108,78 @@ def read_variants(
     InputError
         The file cannot be read, or a line is no variant; the message names the line.
     """
+    for each in _read_alleles(path, skipped, seen):
+        yield each.variant
+
+
+def read_allele_counts(
+    path: str | Path,
+    *,
+    count: str = "AC",
+    total: str = "AN",
+    skipped: Counter[str] | None = None,
+    seen: Counter[str] | None = None,
+) -> Iterator[AlleleCount]:
+    """As `read_variants`, with the counts that INFO has of each allele.
+
+    Parameters
+    ----------
+    path, skipped, seen
+        As of `read_variants`. A line without one of the two fields, or with "." there, is among
+        the skipped.
+    count : str
+        INFO field with a number for each alternative allele, such as gnomAD's "controls_AC".
+    total : str
+        INFO field with one number.
+
+    Raises
+    ------
+    InputError
+        As of `read_variants`; there is no INFO; counts are no whole numbers, of other alleles
+        than the line has, or more than the total.
+    """
+    for each in _read_alleles(path, skipped, seen):
+        if each.info is None:
+            raise InputError(f"{path}: has no column INFO, expected {count} and {total} in it")
+        try:
+            found = _counts(each, count, total)
+        except ValueError as error:
+            raise InputError(f"{path}: line {each.variant.line}: {error}") from None
+        if found is not None:
+            yield AlleleCount(each.variant, *found)
+        elif skipped is not None:
+            skipped[NO_COUNTS] += 1
+
+
+def _counts(allele: _Allele, count: str, total: str) -> tuple[int, int] | None:
+    """An allele's count and the total; None if INFO lacks one."""
+    values = {}
+    for field in (allele.info or "").split(";"):
+        name, sign, value = field.partition("=")
+        if sign and name in (count, total):
+            values[name] = value.split(",")
+    counts, totals = values.get(count, ["."]), values.get(total, ["."])
+    if counts == ["."] or totals == ["."]:
+        return None
+    if len(counts) != allele.of or len(totals) != 1:
+        raise ValueError(
+            f"found {len(counts)} {count} and {len(totals)} {total}, expected {allele.of}, as ALT "
+            "has alleles, and 1"
+        )
+    if counts[allele.number] == ".":
+        return None
+    for name, text in ((count, counts[allele.number]), (total, totals[0])):
+        if not _DIGITS.fullmatch(text):
+            raise ValueError(f"found {name} {_shown(text)}, expected a whole number of 0 or more")
+    n, of = int(counts[allele.number]), int(totals[0])
+    if n > of:
+        raise ValueError(f"found {count} {n:,} above {total} {of:,}, expected a part of it")
+    return n, of
+
+
+def _read_alleles(
+    path: str | Path, skipped: Counter[str] | None, seen: Counter[str] | None
+) -> Iterator[_Allele]:
     path = Path(path)
     skipped = Counter() if skipped is None else skipped
     seen = Counter() if seen is None else seen
@@ -108,12 +208,14 @@ def read_variants(
                 contig, start, name, reference, alleles = _fields(line)
             except ValueError as error:
                 raise InputError(f"{path}: line {number}: {error}") from None
-            for allele in alleles:
+            info = line.rstrip("\r").split("\t", INFO + 1)[INFO] if n_columns > INFO else None
+            for i, allele in enumerate(alleles):
                 seen["alleles"] += 1
                 if reason := _why_not(reference, allele):
                     skipped[reason] += 1
                 else:
-                    yield Variant(contig, start, name, reference, allele, number)
+                    variant = Variant(contig, start, name, reference, allele, number)
+                    yield _Allele(variant, i, len(alleles), info)
     if not n_columns:
         raise InputError(
             f"{path}: has no line of column names (#CHROM), expected a VCF file; it is empty or "

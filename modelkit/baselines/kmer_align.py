@@ -216,16 +216,16 @@ def _first_sites(learnt: Learnt, seed: int) -> Sites:
     # 0 the seed, 1 its neighbours, 2 others; words of the pool may be written on the other strand
     rank = np.full((len(learnt.words), 2), 2, np.int64)
     for i, other in enumerate(learnt.words):
-        for turned, spelt in enumerate((other, mirrored(other))):
+        for on_other, spelt in enumerate((other, mirrored(other))):
             if len(spelt) == len(word):
                 n_other = sum(a != b for a, b in zip(word, spelt, strict=True))
-                rank[i, turned] = min(n_other, 2)
+                rank[i, on_other] = min(n_other, 2)
     hits = learnt.hits
     kept = learnt.positive[hits.row]
     rows, starts, reverse = hits.row[kept], hits.start[kept], hits.reverse[kept]
     ranks = rank[hits.word[kept]]
-    on_other = ranks[:, 1] < ranks[:, 0]
-    strand = reverse ^ on_other
+    turned = ranks[:, 1] < ranks[:, 0]
+    strand = reverse ^ turned
     at = np.where(strand, starts + len(word) - 1, starts)
     near = ranks.min(1)
     order = np.lexsort((near, rows))
