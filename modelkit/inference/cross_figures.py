@@ -89,7 +89,8 @@ def draw_curves(
             ax.set(xlim=(0, 1), ylim=(0, 1.01), title=name)
             ax.set_xlabel("false positive rate")
             ax.set_ylabel("true positive rate")
-        axes[0].legend(loc="lower right", fontsize=7)
+            if len(of) > 1:
+                ax.legend(loc="lower right", fontsize=7)
     return figure
 
 
@@ -109,5 +110,6 @@ def draw_gc(
                 )  # fmt: skip
         ax.set_xlabel("GC of bound less that of unbound, %")
         ax.set_ylabel("auROC")
-        ax.set_title(f"r = {r:.2f}, p = {p:.2g}, n = {len(names):,}")
+        known = f"r = {r:.2f}, p = {p:.2g}, " if r == r else ""  # of two there is none
+        ax.set_title(f"{known}n = {len(names):,}")
     return figure

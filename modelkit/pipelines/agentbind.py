@@ -24,6 +24,7 @@ from typing import Any, Literal, NamedTuple
 import pyarrow as pa
 
 from kmerengine.datasets.labels import label_files
+from kmerengine.errors import InputError
 from kmerengine.io.tables import TableReader
 from kmerengine.sampling.sites import Setting
 from modelkit.config_files import read_config
@@ -33,6 +34,8 @@ from modelkit.pipelines.agentbind_stages import SUMMARY, AgentBindStages
 from modelkit.pipelines.stages import Outcome, Say, run_stages
 
 __all__ = ["AgentBindPipeline", "pipeline_agentbind"]
+
+MODELS = ("danq", "deepsea")
 
 Files = Mapping[str, str | Path] | Sequence[str | Path]
 
@@ -168,6 +171,8 @@ def pipeline_agentbind(
     InputError
         Options that do not go together, a factor without a motif, and what the stages raise.
     """
+    if model not in MODELS:
+        raise InputError(f"model: found {model!r}, expected {' or '.join(MODELS)}")
     files = {name: Path(path) for name, path in chip.items()} if isinstance(chip, Mapping) else (
         label_files(chip)
     )  # fmt: skip
@@ -176,8 +181,7 @@ def pipeline_agentbind(
         chip={name: path.absolute() for name, path in files.items()},
         accessible=None if accessible is None else Path(accessible).absolute(),
         settings=tuple(settings), cores=tuple(cores), motif_of=dict(motif_of or {}), p=p,
-        background=background, width=width, split=tuple(split), model=model,
-        config=read_config(
+        background=background, width=width, split=tuple(split), config=read_config(
             model=model, preset=preset, changes=[*changes, f"training.seed={seed}"]
         ),
         start=None if start is None else Path(start).absolute(),

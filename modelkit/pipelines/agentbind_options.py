@@ -34,7 +34,6 @@ class Options:
     background: str
     width: int
     split: tuple[str, ...]
-    model: str
     config: Config
     start: Path | None
     pretrain: Path | None
@@ -80,8 +79,6 @@ class Options:
                 f"accessible: found {found}, expected open chromatin (--open) with the setting "
                 "accessibility, and only with it"
             )
-        if self.model not in ("danq", "deepsea"):
-            raise InputError(f"model: found {self.model!r}, expected danq or deepsea")
         if self.start is not None and self.pretrain is not None:
             raise InputError("start: found with pretrain, expected one run to begin with")
         if self.first is None and (self.class_of or self.accessibility_class or self.scratch):
