@@ -6,6 +6,7 @@ from kmerengine.cli._group import Commands
 
 COMMANDS = {
     "agentbind": "Bound sites of factors and their context, from genome, motifs and peaks.",
+    "deepatac": "What cuts add to bases, and what matters, from windows, reads and labels.",
 }
 
 
