@@ -283,6 +283,18 @@ def test_proximal_and_distal_sequences(tmp_path: Path) -> None:
             30 - total[part]
         )
     assert total == {"proximal": 3, "distal": 27}
+    near_all = [f"{'chr1' if i % 2 == 0 else 'chr2'}\t{m}\t{m + 1}" for i, m in enumerate(middles)]
+    (tmp_path / "all.bed").write_text("\n".join(near_all) + "\n")
+    with pytest.raises(InputError, match=r"all\.bed: no core motif is distal, with 3000 bp"):
+        kmers({"A": made}, tmp_path / "x", tss=tmp_path / "all.bed", part="distal", k=2)
+    elsewhere = sites_of(
+        tmp_path / "b", sequences, scores, cores, starts=[s + 5000 for s in starts], method="ism"
+    )
+    both = {"A": made, "B": elsewhere}
+    found = kmers(both, tmp_path / "y", tss=tmp_path / "all.bed", part="distal", k=2)
+    assert found.without == [{"setting": "", "name": "A"}]
+    assert [each["name"] for each in found.sets] == ["B"]
+    assert len(found) == 16
     bed.write_text("1\t5\t6\n")
     with pytest.raises(InputError, match=r"none of its contigs \(1\) is one of .* \(chr1, chr2\)"):
         kmers({"A": made}, tmp_path / "x", tss=bed, part="distal")
@@ -311,6 +323,18 @@ def test_words_of_a_heatmap_by_hand() -> None:
     assert 2 in (found.factors[0], found.factors[2])
     only = merged(odds[:1], np.full((1, 3, 5), large), top=2, p=0.01, cap=10)
     assert not len(only.words)
+    # as large, the smaller P first, then the alphabet
+    for log_p, first in (([-6, -9, -9], 1), ([-6, -6, -6], 0)):
+        tied = merged(np.full((1, 1, 3), np.inf), np.array([[log_p]]), top=1, p=0.01, cap=10)
+        assert tied.words.tolist() == [first]
+
+
+def test_clusters_do_not_tell_apart_what_is_above_the_cap() -> None:
+    odds = np.array([[[11.0, 0, 0], [200, 0, 0], [11, 4, 0], [0, 0, 9]]])
+    found = merged(odds, np.full(odds.shape, -20.0), top=3, p=0.01, cap=10)
+    order = found.factors.tolist()
+    assert abs(order.index(0) - order.index(1)) == 1  # 200 is far from all, 10 is not
+    assert 3 in (order[0], order[-1])
 
 
 def test_settings_share_words_and_the_order_of_the_first(tmp_path: Path) -> None:
@@ -324,8 +348,9 @@ def test_settings_share_words_and_the_order_of_the_first(tmp_path: Path) -> None
     assert len(found.heatmap["kmers"]) <= 6
     assert sorted(found.heatmap["names"]) == ["GATA1", "USF1"]
     assert found.best("USF1", 1, setting="DNase")[0]["kmer"] == "TGACT"
-    like = kmers({"GATA1": sets["baseline:GATA1"]}, tmp_path / "p", like=tmp_path / "o")
-    assert like.heatmap == {"names": ["GATA1"], "kmers": found.heatmap["kmers"]}
+    two = {"YY1": sets["DNase:USF1"], "GATA1": sets["baseline:GATA1"]}
+    like = kmers(two, tmp_path / "p", like=tmp_path / "o")
+    assert like.heatmap == {"names": ["GATA1", "YY1"], "kmers": found.heatmap["kmers"]}
     with pytest.raises(InputError, match="all of them with a setting, or none"):
         kmers({"USF1": sets["DNase:USF1"], **sets}, tmp_path / "x")
     with pytest.raises(InputError, match="is of words of 5 bases, expected 4"):

@@ -70,6 +70,9 @@ def command(sets: dict[str, Path], *, quiet: bool, **options: Any) -> None:
             f"{first['kmer']} is first, at P = 1e{first['log10_p']:.1f}",
             err=True,
         )
+    for each in made.without:
+        name = f"{each['setting']}:{each['name']}".lstrip(":")
+        click.echo(f"{name}: left out, it has no {options['part']} sequence", err=True)
     if not made.heatmap["kmers"]:
         click.echo(f"no word has P <= {options['p']:g}: there is no heatmap", err=True)
     click.echo(

@@ -82,6 +82,11 @@ class ContextKmers:
         return list(self.provenance["sets"])
 
     @property
+    def without(self) -> list[dict[str, str]]:
+        """Setting and name of the factors that have no sequence of the part."""
+        return list(self.provenance["without"])
+
+    @property
     def heatmap(self) -> dict[str, list[str]]:
         """The `names` and `kmers` of the heatmap, in their order."""
         return dict(self.provenance["heatmap"])

@@ -97,7 +97,7 @@ def kmers(
     within : int
         bp from the middle of a core motif to a start site, of a proximal one.
     part : "all", "proximal" or "distal"
-        Which sequences are taken.
+        Which sequences are taken. A factor without such is left out, and named in the document.
     top, p, cap
         Of the heatmap: words of each setting, largest P of an odds ratio that is not 0, and odds
         ratio at which colours end; see `heatmap.merged`.
@@ -122,15 +122,26 @@ def kmers(
     if shown is not None and (of_k := shown.provenance["parameters"]["k"]) != k:
         raise InputError(f"{shown.path}: is of words of {of_k} bases, expected {k}")
     starts = None if tss is None else StartPlaces(tss)
-    counts, rows = [], []
+    inputs = input_digests(wanted)
+    counts, rows, some, without = [], [], [], []
     for done, each in enumerate(wanted):
         sites = read_sites(each.given, each.target, label)
         chosen, left = _rows(sites, starts, within, part)
-        found = count_words(sites, chosen, k=k, share=share, shift=shift)
-        counts.append(found)
-        rows.append(_said(each, sites, chosen, found, left))
+        if len(chosen) or part == "all":
+            found = count_words(sites, chosen, k=k, share=share, shift=shift)
+            counts.append(found)
+            rows.append(_said(each, sites, chosen, found, left))
+            some.append(each)
+        else:
+            without.append({"setting": each.setting, "name": each.name})
         if progress is not None:
             progress(done + 1, len(wanted))
+    if not some:
+        raise InputError(
+            f"{tss}: no core motif is {part}, with {within} bp to a start site; give another part "
+            "or reach"
+        )
+    wanted = some
     letters = letters_of(k)
     columns, odds, log_p = _tested(wanted, counts, letters)
     names = list(dict.fromkeys(each.name for each in wanted))
@@ -139,33 +150,30 @@ def kmers(
     for each, of_odds, of_p in zip(wanted, odds, log_p, strict=True):
         cube[:, settings.index(each.setting), names.index(each.name)] = of_odds, of_p
     chosen_words = merged(cube[0], cube[1], top=top, p=p, cap=cap)
-    factor_order, word_order = chosen_words.factors.tolist(), chosen_words.words.tolist()
+    factors, words = chosen_words.factors.tolist(), chosen_words.words.tolist()
     if shown is not None:
-        known = [name for name in shown.heatmap["names"] if name in names]
-        factor_order = [names.index(n) for n in known]
-        factor_order += [i for i in range(len(names)) if i not in factor_order]
-        word_order = [letters.index(word) for word in shown.heatmap["kmers"]]
+        factors, words = _as_in(shown, names, letters)
     parameters = {
         "k": k, "share": share, "targets": [each["target"] for each in rows], "label": label,
         "shift": shift, "within": within, "part": part, "top": top, "p": p, "cap": cap,
     }  # fmt: skip
-    inputs = input_digests(wanted)
     for name, given in (("tss", tss), ("like", None if shown is None else shown.path / ABOUT)):
         if given is not None:
             inputs[name] = schemas.digest(Path(given))
     document = schemas.provenance("kmers", inputs, parameters) | {
         "format": schemas.CONTEXT_KMERS,
         "sets": rows,
+        "without": without,
         "heatmap": {
-            "names": [names[i] for i in factor_order],
-            "kmers": [letters[w] for w in word_order],
+            "names": [names[i] for i in factors],
+            "kmers": [letters[w] for w in words],
         },
     }
     drawn = None
-    if word_order:
-        some = np.ix_(range(len(settings)), factor_order, word_order)
+    if words:
+        at = np.ix_(range(len(settings)), factors, words)
         drawn = draw_heatmap(
-            chosen_words.odds[some], cube[1][some], settings, document["heatmap"]["names"],
+            chosen_words.odds[at], cube[1][at], settings, document["heatmap"]["names"],
             document["heatmap"]["kmers"], p=p, n_tests=len(letters), cap=cap,
         )  # fmt: skip
     table = table_of(kmers_schema(), columns)
@@ -197,6 +205,15 @@ def _check(
             f"part: found {part!r} {'without' if tss is None else 'with'} tss, expected proximal "
             "or distal, and the start sites; or neither"
         )
+
+
+def _as_in(
+    shown: ContextKmers, names: list[str], letters: list[str]
+) -> tuple[list[int], list[int]]:
+    """Factors and words in the order of another heatmap; factors that it lacks come last."""
+    known = [names.index(name) for name in shown.heatmap["names"] if name in names]
+    known += [i for i in range(len(names)) if i not in known]
+    return known, [letters.index(word) for word in shown.heatmap["kmers"]]
 
 
 def _rows(
