@@ -250,6 +250,7 @@ def test_id_lists_in_any_order_and_spacing(tmp_path):
         ("1 6\n", r"ids\.txt:1: found id 6, expected 1 to 5"),
         ("-1\n", r"ids\.txt:1: found id -1, expected 1 to 5"),
         ("1.5\n", r"ids\.txt:1: found '1\.5', expected ids"),
+        ("1 1_0\n", r"ids\.txt:1: found '1 1_0', expected ids"),
         ("9" * 30 + "\n", r"ids\.txt:1: found '9+', expected ids"),
         ("1 \u0663\n", r"ids\.txt: cannot be read as a text of feature ids"),
     ],

@@ -131,6 +131,8 @@ def test_the_draw_of_a_heatmap_is_a_function_of_its_seed(tmp_path: Path) -> None
         return made.probes["row"].to_pylist()  # type: ignore[no-any-return]
 
     assert rows(1, "a") == rows(1, "b") != rows(2, "c")
+    with pytest.raises(InputError, match="seed: found -1, expected 0 to"):
+        rows(-1, "d")
     same = [(tmp_path / folder / "heatmap.png").read_bytes() for folder in "ab"]
     assert same[0] == same[1]
 
@@ -224,8 +226,9 @@ def test_a_topic_of_cooperative_binding_has_the_pair_alone(tmp_path: Path) -> No
 def test_what_both_factors_bring_is_no_cooperation(tmp_path: Path) -> None:
     eta, labels = pair_values(cooperative=False)
     made = topic_cooperation(
-        eta, labels, tmp_path / "pair", factors=("ELK1", "TBX21"), topics=("topic_0", "topic_3")
-    )
+        eta, labels, tmp_path / "pair", factors=("ELK1", "TBX21"),
+        topics=("topic_0", "topic_3", "topic_0"),
+    )  # fmt: skip
     p = {(row["topic"], row["group"]): row["p"] for row in made.table.to_pylist()}
     assert len(p) == 8
     assert p["topic_3", "ELK1:TBX21"] > 0.99
@@ -434,6 +437,9 @@ def test_what_cannot_be_projected_is_said(tmp_path: Path) -> None:
         topic_projection({}, tmp_path / "x")
     with pytest.raises(InputError, match="found 2 sequences"):
         topic_projection({"a": np.ones((2, 3))}, tmp_path / "x", method="pca")
+    for seed in (-1, 2**32):  # of UMAP
+        with pytest.raises(InputError, match=f"seed: found {seed}, expected 0 to 4294967295"):
+            topic_projection(sets, tmp_path / "x", method="pca", seed=seed)
     with pytest.raises(InputError, match="is of the run b"):
         topic_projection(
             sets | {"z": make_proportions(np.ones((9, 6)), run="b")}, tmp_path / "x", method="pca"
@@ -509,6 +515,12 @@ def test_expression_that_cannot_be_read_is_said(tmp_path: Path, text: str, messa
     with pytest.raises(InputError, match=message) as error:
         read_expression(tmp_path / "rna.tsv")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("least", [math.nan, -1.0, math.inf])
+def test_a_limit_that_is_no_expression_is_said(least: float) -> None:
+    with pytest.raises(InputError, match="least: found"):
+        topic_comparison(small_map(), ["a"], least=least)
 
 
 def test_an_empty_list_of_names_is_said(tmp_path: Path) -> None:

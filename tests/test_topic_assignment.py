@@ -49,6 +49,7 @@ def make_map(path: Path | None = None) -> TopicMap:
     return made
 
 
+SHORT = "regions shorter than a window"
 TRUTH = {"ETS1": {1}, "RUNX3": {1}, "SPI1": {0, 4}, "MAX": set()}
 
 
@@ -87,8 +88,24 @@ def test_an_equal_share_is_at_the_threshold_of_one() -> None:
     mapped = np.array([[True, False, False, True], [False, False, True, False]])
     found = assigned(z, mapped, 1.0)
     assert found["threshold"].tolist() == [[True, True], [True, False]]
-    assert found["argmax"].tolist() == [[True, False], [True, False]]
+    assert found["argmax"].tolist() == [[False, False], [False, False]]  # no topic is largest
     assert assigned(z, mapped, 2.0)["threshold"].tolist() == [[False, False], [True, False]]
+
+
+def test_a_peak_with_as_much_of_several_topics_has_most_of_none(tmp_path: Path) -> None:
+    """Concentrations that are all clipped are equal: they would all be topic_0's factors."""
+    eta = np.full((4, 6), 0.1)
+    eta[1, [1, 4]] = 3.0
+    eta[2, 0] = 3.0
+    made = topic_assignment(make_proportions(eta), make_map(), tmp_path / "out")
+    rows = made.peaks.to_pylist()
+    assert [row["topic"] for row in rows] == [None, None, "topic_0", None]
+    assert [row["argmax_factors"] for row in rows] == [[], [], ["SPI1"], []]
+    assert [set(row["threshold_factors"]) for row in rows] == [
+        set(), {"ETS1", "RUNX3", "SPI1"}, {"SPI1"}, set(),
+    ]  # fmt: skip
+    assert [row["value"] for row in rows] == pytest.approx([1 / 6, 3 / 6.4, 3 / 3.5, 1 / 6])
+    assert made.n_without == {"argmax": 3, "threshold": 2}
 
 
 # ---------------------------------------------------------------------------------- ChIP-seq
@@ -342,7 +359,7 @@ def test_windows_have_the_topics_of_their_sequences(world: Path, contigs: dict[s
     assert [row["value"] for row in rows] == pytest.approx([row[5] for row in expected], rel=1e-4)
     assert all(row["factors"] == [] for row in rows)
     assert made.n_windows == len(places) - silent
-    assert made.skipped == {"shorter than k": 1, "windows without a word of A C G T": 4}
+    assert made.skipped == {SHORT: 1, "windows without a word of A C G T": 4}
     assert pq.read_table(world / "topics.parquet").equals(made.table)
 
 
@@ -385,7 +402,7 @@ def test_the_command_of_windows(world: Path, tmp_path: Path) -> None:
                  "--threshold", "1.2", "--device", "cpu"]  # fmt: skip
     said = CliRunner().invoke(main, arguments)
     assert said.exit_code == 0, said.stderr
-    assert "1 left out: shorter than k" in said.stderr
+    assert "1 left out: regions shorter than a window" in said.stderr
     assert "4 left out: windows without a word" in said.stderr
     mine = topic_windows(world / "run", world / "peaks.bed", tmp_path / "mine.bed",
                          genome=world / "genome.fa", step=7, c=1.2)  # fmt: skip
@@ -409,4 +426,4 @@ def test_windows_that_cannot_be_scored_are_said(world: Path, tmp_path: Path) -> 
     refused("is of the run a, not of", topic_map=make_map())
     (tmp_path / "none.bed").write_text("chr1\t0\t20\n")
     made = topic_windows(world / "run", tmp_path / "none.bed", tmp_path / "none.parquet", **options)
-    assert (len(made.table), made.n_windows, made.skipped) == (0, 0, {"shorter than k": 1})
+    assert (len(made.table), made.n_windows, made.skipped) == (0, 0, {SHORT: 1})

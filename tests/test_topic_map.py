@@ -3,7 +3,7 @@
 import csv
 import json
 import math
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_CEILING, Decimal, localcontext
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +109,28 @@ def test_a_share_is_what_is_written(n: int, thousandths: int) -> None:
     assert top_of(share, np.array([n]))[0] == tops(
         f"0.{thousandths:03d}" if thousandths < 1000 else "1", n
     )
+
+
+@pytest.mark.parametrize("share", [1 / 3, 0.1 + 0.2, 2 / 3, 5e-324, 1e-300, 1 - 2**-53])
+def test_a_share_of_many_digits_does_not_run_over(share: float) -> None:
+    """54,000 thirds: the product of 16 digits and the probes has more than int64."""
+    n = [1, 100, 54_000, 10**9]
+    with localcontext(prec=400):
+        assert top_of(share, np.array(n)).tolist() == [tops(repr(share), each) for each in n]
+
+
+def test_values_that_are_all_equal_are_never_mapped() -> None:
+    """(n + 1) - (n^3 - n) / (n (n - 1)) is below 0 by rounding at 330,292 probes."""
+    n = 330_292
+    found = top_mann_whitney(np.full((n, 2), 0.1), np.arange(n) % 7, 7, 1.0)
+    assert (found.p == 1).all()
+    assert (found.effect == 0.5).all()
+
+
+def test_a_probe_with_as_much_of_two_topics_has_most_of_neither() -> None:
+    values = [[0.1, 0.1, 0.1], [0.1, 0.4, 0.1], [0.3, 0.3, 0.1], [0.1, 0.1, 0.1], [0.5, 0.1, 0.1]]
+    made = topic_map(values, ["a", "a", "a", "b", "b"])
+    assert made.share.tolist() == [[0, 1 / 3, 0], [1 / 2, 0, 0]]
 
 
 # ------------------------------------------------------------------------------- what is mapped
@@ -331,6 +353,13 @@ def test_a_file_that_is_no_map_is_said(world: Path, tmp_path: Path) -> None:
         TopicMap.open(tmp_path / "cut.parquet")
     with pytest.raises(InputError, match="not every factor with every topic"):
         TopicMap(made.table.slice(1), made.provenance)
+    for name, value in (("p", math.nan), ("p", -0.1), ("q", 1.5), ("effect", math.inf)):
+        number = made.table.column_names.index(name)
+        values = made.table[name].to_pylist()
+        values[3] = value
+        changed = made.table.set_column(number, made.table.schema.field(number), [values])
+        with pytest.raises(InputError, match=f"row 3: found {value} in column '{name}'"):
+            TopicMap(changed, made.provenance)
 
 
 # ------------------------------------------------------------------------------------ probes
@@ -461,6 +490,14 @@ def test_maps_that_cannot_be_compared_are_said(tmp_path: Path) -> None:
                       [f"f{i}" for i in range(10) for _ in range(30)], top=0.1)  # fmt: skip
     with pytest.raises(InputError, match=r"with top 0\.1, model_0 with 0\.05"):
         topic_selection([one, other])
+    values, labels = [[1.0, 2.0], [2.0, 1.0], [0.5, 0.5]], ["a", "b", "b"]
+    kinds = [
+        topic_map(make_proportions(values, names=["x", "y", "z"]), Probes(["x", "y", "z"], labels,
+                  ["A"] * 3), kind=kind) for kind in ("concentrations", "proportions")
+    ]  # fmt: skip
+    message = "with kind proportions, model_0 with concentrations"
+    with pytest.raises(InputError, match=message):
+        topic_selection(kinds)
     with pytest.raises(InputError, match="found none"):
         topic_selection([])
     with pytest.raises(InputError, match="found a, a for 2 maps"):

@@ -306,6 +306,8 @@ def test_numbers_out_of_range_are_refused(run, tmp_path):
         ({"top": 0}, "top: found 0"),
         ({"batch_size": 0}, "batch_size: found 0"),
         ({"length": 8, "sample": 1e-4, "top": 200}, "top: found 200, but there are"),
+        ({"length": 8, "sample": 0.5, "seed": -1}, "seed: found -1, expected 0 to"),
+        ({"length": 8, "sample": 0.5, "seed": 2**63}, "seed: found 9223372036854775808"),
         ({"topics": ["topic_9"]}, "topics: found 'topic_9', expected topic_0 to topic_4"),
         ({"kind": "eta"}, "kind: found 'eta'"),
         ({"aligner": "clustal"}, "aligner: found 'clustal', expected one of builtin, meme"),

@@ -1,6 +1,7 @@
 """Topics of sequences, against a network in plain loops on k-mers counted as strings."""
 
 import inspect
+import math
 
 import click
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import topic_world as world
 import torch
 from click.testing import CliRunner
+from topic_tables import make_proportions
 from torch import nn
 
 import kmerengine
@@ -152,6 +154,8 @@ def test_a_split_is_the_one_that_was_asked_for(folder):
     np.testing.assert_allclose(test.concentrations, whole.concentrations[5:], rtol=1e-6)
     with pytest.raises(InputError, match="found 'tests', expected one of train"):
         topic_proportions(folder / "run", folder / "d", split="tests")
+    with pytest.raises(InputError, match="no example of the split 'validation'"):
+        topic_proportions(folder / "run", folder / "d", split="validation")
     with pytest.raises(InputError, match="has no splits"):
         topic_proportions(folder / "run", folder / "w.fa", split="test")
 
@@ -199,6 +203,17 @@ def test_a_changed_file_is_refused(folder, tmp_path):
         Proportions.open(path)
     with pytest.raises(InputError, match="holds kmerengine"):
         Proportions.open(folder / "d" / "regions.parquet")
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, math.inf, math.nan])
+@pytest.mark.filterwarnings("error")
+def test_concentrations_that_cannot_be_are_refused(value, tmp_path):
+    eta = np.ones((3, 2))
+    eta[1] = value
+    with np.errstate(all="ignore"):
+        make_proportions(eta, path=tmp_path / "a.parquet")
+    with pytest.raises(InputError, match=r"row 1: found .*, expected concentrations above 0"):
+        Proportions.open(tmp_path / "a.parquet")
 
 
 def test_what_does_not_fit_is_refused(folder, tmp_path):

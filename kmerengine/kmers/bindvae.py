@@ -88,6 +88,8 @@ def read_id_lists(path: str | Path, n_features: int) -> "csr_matrix":
 
 def _ids(line: str, path: Path, number: int, n_features: int) -> npt.NDArray[np.int64]:
     try:
+        if "_" in line:  # int would pass over it
+            raise ValueError
         ids = np.array([int(field) for field in line.split()], np.int64)
     except (ValueError, OverflowError) as error:
         raise InputError(

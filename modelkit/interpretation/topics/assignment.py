@@ -1,6 +1,7 @@
 """Which factors peaks are assigned to, and how well ChIP-seq agrees (Kshirsagar et al. 2021).
 
-    argmax      factors of the topic that a peak has most of: F(argmax_m z_im)
+    argmax      factors of the topic that a peak has most of: F(argmax_m z_im); none of a peak
+                that has as much of another
     threshold   factors of every topic with z_im >= c / M, that is c times an equal share
 
 The paper states the first rule. Its table 1 cannot be of it: the peaks that it implies for all
@@ -34,7 +35,12 @@ from modelkit.interpretation.topics.tables import (
     put_table,
     table_of,
 )
-from modelkit.interpretation.topics.values import Values, check_model, values_of
+from modelkit.interpretation.topics.values import (
+    Values,
+    check_model,
+    largest_topics,
+    values_of,
+)
 
 if TYPE_CHECKING:
     from modelkit.interpretation.topics.proportions import Proportions
@@ -48,8 +54,8 @@ Bools = npt.NDArray[np.bool_]
 
 _PEAK = [
     column("row", pa.int64()),  # of the proportions
-    column("topic", pa.string()),  # that it has most of
-    column("value", pa.float64()),  # its proportion
+    column("topic", pa.string(), nullable=True),  # that it has most of; null: as much of several
+    column("value", pa.float64()),  # the largest proportion
     column("argmax_factors", list_of(pa.string())),
     column("threshold_topics", list_of(pa.string())),
     column("threshold_factors", list_of(pa.string())),
@@ -166,18 +172,20 @@ def assigned(z: Floats, mapped: Bools, c: float) -> dict[str, Bools]:
     above = z >= c / z.shape[1]
     # sums of at most M ones: exact in float32
     counts = above.astype(np.float32) @ mapped.T.astype(np.float32)
-    return {"argmax": mapped.T[z.argmax(1)], "threshold": counts > 0}
+    largest, has = largest_topics(z)
+    return {"argmax": mapped.T[largest] & has[:, None], "threshold": counts > 0}
 
 
 def _peaks(given: Values, found: TopicMap, by_rule: dict[str, Bools], c: float) -> pa.Table:
     z = given.matrix
-    most = z.argmax(1)
+    most = [m if has else None for m, has in zip(*(x.tolist() for x in largest_topics(z)),
+                                                  strict=True)]  # fmt: skip
     of_topic = [found.factors_of(m) for m in range(z.shape[1])]
     columns: dict[str, Any] = {
         "row": np.arange(len(z)),
-        "topic": [given.topics[m] for m in most.tolist()],
+        "topic": [None if m is None else given.topics[m] for m in most],
         "value": z.max(1),
-        "argmax_factors": [of_topic[m] for m in most.tolist()],
+        "argmax_factors": [[] if m is None else of_topic[m] for m in most],
         "threshold_topics": _named(z >= c / z.shape[1], given.topics),
         "threshold_factors": _named(by_rule["threshold"], found.factors),
     }

@@ -88,6 +88,8 @@ def topic_comparison(
     path = None if output is None else Path(output)
     if path is not None:
         check_table_path(path, force=force)
+    if not 0 <= least < np.inf:
+        raise InputError(f"least: found {least}, expected a number of 0 or more")
     found = topic_map if isinstance(topic_map, TopicMap) else TopicMap.open(topic_map)
     inputs: dict[str, Any] = {}
     if found.path is not None:

@@ -120,7 +120,7 @@ def topic_cooperation(
         for topic in topics:
             if topic not in given.topics:
                 raise InputError(f"topics: found {topic!r}, expected some of {given.topics[0]} ...")
-        chosen = [given.topics.index(topic) for topic in topics]
+        chosen = [given.topics.index(topic) for topic in dict.fromkeys(topics)]
     n_top = top_of(top, len(group) - np.bincount(group))
     rows: list[dict[str, Any]] = []
     drawn, notes = {}, {}

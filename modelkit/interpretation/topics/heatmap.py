@@ -34,7 +34,7 @@ from modelkit.interpretation.topics.tables import (
     put_table,
     table_of,
 )
-from modelkit.interpretation.topics.values import Kind, values_of
+from modelkit.interpretation.topics.values import Kind, check_seed, values_of
 
 if TYPE_CHECKING:
     from modelkit.interpretation.topics.proportions import Proportions
@@ -125,6 +125,7 @@ def topic_heatmap(
     """
     path = Path(output)
     check_writable(path, force=force, folder=NAMES)
+    check_seed(seed)
     if n_probes < 1:
         raise InputError(f"n_probes: found {n_probes}, expected at least 1")
     given = values_of(values, kind)

@@ -48,7 +48,9 @@ class Tests(NamedTuple):
 def top_of(share: float, n: Ints) -> Ints:
     """ceil(share * n), of the share as it is written: 5 % of 140 is 7, not 8."""
     exact = Fraction(repr(float(share)))
-    return (n * exact.numerator + exact.denominator - 1) // exact.denominator
+    # whole numbers of Python: 16 digits times the probes are more than int64 holds
+    found = [-(-each * exact.numerator // exact.denominator) for each in n.tolist()]
+    return np.array(found, np.int64)
 
 
 def top_mann_whitney(values: Floats, labels: Ints, n_factors: int, top: float) -> Tests:
@@ -74,7 +76,8 @@ def top_mann_whitney(values: Floats, labels: Ints, n_factors: int, top: float) -
         u[:, m], ties[:, m] = _one_topic(values[:, m], labels, n_probes, n_top)
     a, b = (each[:, None].astype(np.float64) for each in (n_probes, n_top))
     n = a + b
-    deviation = np.sqrt(a * b / 12 * ((n + 1) - ties / (n * (n - 1))))
+    # of values that are all equal the difference is 0, and by rounding may be below
+    deviation = np.sqrt(a * b / 12 * np.maximum((n + 1) - ties / (n * (n - 1)), 0))
     with np.errstate(divide="ignore"):  # of values that are all equal there is no deviation: p = 1
         z = (u - a * b / 2 - 0.5) / deviation
     return Tests(u, ndtr(-z), u / (a * b))

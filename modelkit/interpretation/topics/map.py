@@ -34,7 +34,7 @@ from modelkit.interpretation.topics.tables import (
     table_of,
     write_table,
 )
-from modelkit.interpretation.topics.values import Kind, Values, values_of
+from modelkit.interpretation.topics.values import Kind, Values, largest_topics, values_of
 
 if TYPE_CHECKING:
     from modelkit.interpretation.topics.proportions import Proportions
@@ -97,7 +97,17 @@ class TopicMap:
             )
         shape = (len(self.factors), len(self.topics))
         for name in _NUMBERS:
-            setattr(self, name, table[name].to_numpy().reshape(shape))
+            values = table[name].to_numpy()
+            wrong = ~np.isfinite(values)
+            if name in ("p", "q"):
+                wrong |= (values < 0) | (values > 1)
+            if wrong.any():
+                row = int(wrong.argmax())
+                raise InputError(
+                    f"{path}: row {row}: found {values[row]} in column {name!r}, expected a number"
+                    f"{' from 0 to 1' if name in ('p', 'q') else ''}; make the file again"
+                )
+            setattr(self, name, values.reshape(shape))
         self.mapped: npt.NDArray[np.bool_] = table["mapped"].to_numpy().reshape(shape)
         self.n_probes = table["n_probes"].to_numpy().reshape(shape)[:, 0]
 
@@ -232,7 +242,8 @@ def _table(
     n_probes = np.bincount(number)
     sums, most = np.zeros((2, len(names), n_topics))
     np.add.at(sums, number, matrix)
-    np.add.at(most, (number, matrix.argmax(1)), 1)
+    largest, has = largest_topics(matrix)
+    np.add.at(most, (number[has], largest[has]), 1)
     n_top = top_of(top, len(number) - n_probes)
     columns: dict[str, Any] = {
         "factor": np.repeat(np.array(names, object), n_topics),

@@ -34,6 +34,7 @@ from modelkit.interpretation.topics.topic_motif_set import (
     oligos_schema,
     topic_motifs_schema,
 )
+from modelkit.interpretation.topics.values import check_seed
 from modelkit.training.run import Run
 
 __all__ = ["topic_motifs"]
@@ -134,6 +135,7 @@ def topic_motifs(
     for name, number in (("top", top), ("batch_size", batch_size)):
         if number < 1:
             raise InputError(f"{name}: found {number}, expected at least 1")
+    check_seed(seed)
     program = meme_program() if aligner == "meme" else None
     if output is not None:
         check_writable(Path(output), force=force, folder=NAMES)

@@ -20,7 +20,7 @@ from kmerengine.io.atomic import atomic, check_writable
 from modelkit.figures import Format, encoded
 from modelkit.interpretation.topics.analysis_figures import draw_points
 from modelkit.interpretation.topics.tables import column, put_table, table_of
-from modelkit.interpretation.topics.values import check_model, values_of
+from modelkit.interpretation.topics.values import check_model, check_seed, values_of
 
 if TYPE_CHECKING:
     from modelkit.interpretation.topics.proportions import Proportions
@@ -29,6 +29,7 @@ __all__ = ["TopicProjection", "principal_components", "topic_projection"]
 
 NAMES = ("points.*", "projection.*")
 FEWEST = 3  # sequences that lie in a plane
+MOST_SEED = 2**32 - 1  # that UMAP takes
 
 Floats = npt.NDArray[np.float64]
 Method = Literal["auto", "umap", "pca"]
@@ -104,6 +105,7 @@ def topic_projection(
     check_writable(path, force=force, folder=NAMES)
     if method not in ("auto", "umap", "pca"):
         raise InputError(f"method: found {method!r}, expected auto, umap or pca")
+    check_seed(seed, MOST_SEED)
     if not sets or n < 1:
         raise InputError(f"sets, n: found {len(sets)} sets and {n}, expected at least 1 of each")
     given = {name: values_of(each, "proportions") for name, each in sets.items()}

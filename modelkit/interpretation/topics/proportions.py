@@ -93,6 +93,13 @@ class Proportions:
         if not isinstance(topics, list) or kind not in KINDS or n != reader.n_rows:
             raise InputError(f"{path}: is not what its own metadata say; make it again")
         found = [read_matrix(reader, each, len(topics), path) for each in KINDS]
+        wrong = ~(np.isfinite(found[1]) & (found[1] > 0))
+        if wrong.any():
+            row, topic = np.argwhere(wrong)[0].tolist()
+            raise InputError(
+                f"{path}: row {row}: found {found[1][row, topic]} of {topics[topic]}, expected "
+                "concentrations above 0; make the file again"
+            )
         if not np.allclose(found[0], proportions_of(found[1]), rtol=1e-9, atol=0):
             raise InputError(f"{path}: its two matrices do not fit each other; make it again")
         table = reader.read(columns=[name for name in reader.schema.names if name not in KINDS])

@@ -144,7 +144,7 @@ def _check_alike(maps: list[TopicMap], names: list[str]) -> None:
                 f"{name}: was mapped with other probes than {names[0]}; expected the same, for "
                 "their factors to be compared"
             )
-        for what in ("top", "p"):
+        for what in ("kind", "top", "p"):
             mine, yours = (m.provenance["parameters"][what] for m in (first, each))
             if mine != yours:
                 raise InputError(

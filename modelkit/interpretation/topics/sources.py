@@ -95,6 +95,11 @@ def _of_dataset(data: Dataset, model: TopicModel, split: str) -> Source:
     if split not in of_split:
         raise InputError(f"split: found {split!r}, expected one of {', '.join(of_split)}")
     rows, vocabulary = of_split[split], model.vocabulary
+    if not len(rows):
+        raise InputError(
+            f"{data.path}: has no example of the split {split!r} that the run can use; expected "
+            "another split, or all"
+        )
 
     def batches(size: int) -> Iterator[Csr]:
         for start in range(0, len(rows), size):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from modelkit.interpretation.topics.proportions import Proportions
 
-__all__ = ["Kind", "Values", "check_model", "values_of"]
+__all__ = ["Kind", "Values", "check_model", "check_seed", "largest_topics", "values_of"]
 
 Kind = Literal["concentrations", "proportions"]
 
@@ -109,3 +109,20 @@ def check_model(found: Values, topics: tuple[str, ...], inputs: dict[str, Any], 
             f"{found.where}: is of the run {mine.get('name')}, {of} of {yours.get('name')}; "
             "expected both of one model, since topics of different ones have nothing in common"
         )
+
+
+def largest_topics(
+    matrix: npt.NDArray[np.float64],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """The topic that each row has most of, and whether it has more of it than of any other.
+
+    Concentrations that are all clipped are equal: to take the first would be for its number.
+    """
+    most = matrix.max(1, keepdims=True)
+    return matrix.argmax(1), (matrix == most).sum(1) == 1
+
+
+def check_seed(seed: int, highest: int = 2**63 - 1) -> None:
+    """InputError unless random numbers can be drawn by it."""
+    if not 0 <= seed <= highest:
+        raise InputError(f"seed: found {seed}, expected 0 to {highest}")

@@ -17,7 +17,7 @@ from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic, check_writable
 from kmerengine.io.bed import read_regions
 from kmerengine.io.fasta import Genome
-from kmerengine.regions import Regions, place_regions
+from kmerengine.regions import TOO_SHORT, Regions, place_regions
 from modelkit.interpretation.topics.map import TopicMap
 from modelkit.interpretation.topics.tables import column, list_of, put_table, table_of
 from modelkit.interpretation.topics.topic_model import TopicModel, proportions_of
@@ -129,6 +129,9 @@ def topic_windows(
         placed, skipped = place_regions(
             read_regions(where), opened.contigs, where, min_length=width
         )
+        if TOO_SHORT in skipped:  # it speaks of words
+            skipped = skipped | {"regions shorter than a window": skipped[TOO_SHORT]}
+            del skipped[TOO_SHORT]
         n_in = (placed.end - placed.start - width) // step + 1
         contig = placed.contig.astype(np.int64)
         n, done = int(n_in.sum()), 0
