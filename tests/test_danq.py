@@ -154,6 +154,7 @@ def test_presets():
     assert paper == read_config(model="danq") == DanQConfig()
     assert read_config(model="danq", preset="code,paper") == paper
     for each in (paper, code):
+        assert (each.data.unknown, each.data.both_strands, each.data.core) == (0.25, True, "kept")
         t = each.training
         assert (t.optimizer, t.learning_rate, t.batch_size) == ("adam", 1e-3, 128)
         assert (t.drop, t.drop_epochs, t.drop_factor, t.stop_below) == ("plateau", 10, 0.1, 1e-5)
@@ -216,8 +217,8 @@ def validation_loss(network, data):
     codes = np.asarray(data.stored("sequence")[0][rows])
     x = torch.from_numpy((codes[:, None, :] == np.arange(4)[:, None]).astype("f4"))
     with torch.no_grad():
-        z = network(x).double().numpy()
-    y = np.asarray(data.labels)[rows]
+        z = torch.cat([network(x), network(x.flip(1, 2))]).double().numpy()  # both strands
+    y = np.tile(np.asarray(data.labels)[rows], (2, 1))
     return float((np.logaddexp(0, z) - y * z).mean())
 
 

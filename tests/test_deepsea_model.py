@@ -170,6 +170,7 @@ def test_presets():
     assert paper == read_config(model="deepsea") == DeepSEAConfig()
     assert read_config(model="deepsea", preset="code,paper") == paper
     for each in (paper, code):
+        assert (each.data.unknown, each.data.both_strands, each.data.core) == (0.25, True, "kept")
         t = each.training
         assert (t.optimizer, t.learning_rate, t.batch_size) == ("adam", 1e-2, 128)
         assert (t.drop, t.drop_epochs, t.drop_factor, t.stop_below) == ("plateau", 10, 0.1, 1e-4)

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from modelkit.config import TrainingOptions
+from modelkit.data.options import ExampleOptions
 from modelkit.models.danq import DanQNetwork
 from modelkit.models.deepsea import DeepSEANetwork
 from modelkit.tasks.label_config import LabelConfig
@@ -21,6 +22,15 @@ CODE: Mapping[str, Any] = {
     "network": {"initial": "truncated"},
     "training": {"l1": 0.0, "l2": 2.55e-7},
 }
+
+
+class AgentBindData(ExampleOptions):
+    """Each sequence and its reverse complement, in training and measured; an unknown base is a
+    quarter of each.
+    """
+
+    both_strands: bool = True
+    unknown: float = Field(default=0.25, ge=0, le=0.25, multiple_of=0.25)
 
 
 class AgentBindTraining(TrainingOptions):
@@ -81,6 +91,7 @@ class DanQConfig(LabelConfig):
 
     model: Literal["danq"] = "danq"
     network: DanQNetwork = DanQNetwork()
+    data: AgentBindData = AgentBindData()
     training: DanQTraining = DanQTraining.model_validate({})
 
 
@@ -104,4 +115,5 @@ class DeepSEAConfig(LabelConfig):
 
     model: Literal["deepsea"] = "deepsea"
     network: DeepSEANetwork = DeepSEANetwork()
+    data: AgentBindData = AgentBindData()
     training: DeepSEATraining = DeepSEATraining.model_validate({})
