@@ -89,8 +89,8 @@ def pipeline_deepatac(
     output : path
         The pipeline's folder: a new one, or one of before, which is gone on with.
     samples : sequence of paths
-        Reads of one cell type, as of `kmerengine.cuts`; their cuts are added up. Duplicates are
-        left out.
+        Reads of one cell type, as of `kmerengine.cuts`; their cuts are added up. Of BAM and CRAM
+        alone, what is flagged as a duplicate is left out.
     cuts : path, optional
         Or cuts that were made before.
     shift : str
@@ -213,7 +213,8 @@ class _Plan:
         return found
 
     def _cuts(self) -> Stage:
-        options: dict[str, Any] = {"shift": self.shift, "drop_duplicates": True}
+        flagged = all(path.suffix in (".bam", ".cram") for path in self.samples)
+        options: dict[str, Any] = {"shift": self.shift, "drop_duplicates": flagged}
 
         def run(output: Path, _: bool) -> None:  # noqa: FBT001
             kmerengine.cuts(
