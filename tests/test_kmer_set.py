@@ -22,7 +22,7 @@ from modelkit.baselines.kmer_words import enriched_words, find_words, log10_enri
 from modelkit.cli import main
 
 CONSENSUS = "ACCTGATC"
-SMALL = KmerSetOptions(k_min=5, k_max=8, k_top=3)
+SMALL = KmerSetOptions(k_min=6, k_max=7, k_top=3)
 
 
 def log10_tail(x: int, drawn: int, n_positives: int, n: int) -> float:
@@ -203,7 +203,8 @@ def test_words_of_one_site_count_together():
 def test_a_planted_motif_is_found_nearly_as_well_as_by_its_matrix():
     codes, labels = planted(1500, 0)
     tested, truth = planted(1000, 1)
-    model = KmerSet.fit(codes, labels, options=SMALL)
+    options = KmerSetOptions(k_min=5, k_max=8, k_top=2)
+    model = KmerSet.fit(codes, labels, options=options)
     best = model.motifs[0]
     spelt = {best.words[0], turned(best.words[0])}
     pattern = [w.replace("N", ".") for w in spelt]
@@ -212,14 +213,11 @@ def test_a_planted_motif_is_found_nearly_as_well_as_by_its_matrix():
     ceiling = roc_auc_score(truth, by_matrix(tested, CONSENSUS))
     assert 0.9 < reached < ceiling
     assert ceiling - reached < 0.03
-    assert KmerSet.fit(codes, labels, options=SMALL).score(tested).tolist() == (
-        model.score(tested).tolist()
-    )
 
 
 def test_two_motifs_are_two_sets():
     kinds = (CONSENSUS, "GGGTTTGC")
-    codes, labels = planted(1500, 2, strength=1.0, kinds=kinds)
+    codes, labels = planted(800, 2, strength=1.0, kinds=kinds)
     model = KmerSet.fit(codes, labels, options=SMALL)
     assert len(model.motifs) >= 2
     texts = ["T" * 10 + kind + "T" * 10 for kind in kinds]
@@ -240,11 +238,13 @@ def test_labels_at_random_have_no_sets():
 
 
 def test_the_order_of_sequences_says_nothing():
-    codes, labels = planted(500, 4)
-    order = np.random.default_rng(0).permutation(500)
+    codes, labels = planted(400, 4)
+    order = np.random.default_rng(0).permutation(400)
     one = KmerSet.fit(codes, labels, options=SMALL).score(codes)
     other = KmerSet.fit(codes[order], labels[order], options=SMALL).score(codes[order])
     assert np.corrcoef(one[order], other)[0, 1] > 0.95
+    again = KmerSet.fit(codes, labels, options=SMALL).score(codes)
+    assert again.tolist() == one.tolist()
 
 
 def test_unknown_bases_are_of_no_word():
@@ -316,7 +316,7 @@ def test_what_cannot_be_learnt_of_is_said():
     for given, message in (
         ((codes, np.ones(20)), "20 positives of 20"),
         ((codes, np.zeros(20)), "0 positives of 20"),
-        ((codes[:, :4], labels), "found 4 bp, expected at least 5"),
+        ((codes[:, :4], labels), "found 4 bp, expected at least 6"),
         ((codes[:10], labels), "for 20 labels"),
         ((codes.astype(int), labels), "expected uint8"),
     ):
