@@ -105,15 +105,27 @@ class Convolution(nn.Module):
 
 
 def _convolved(x_BPC: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Of the windows that lie within."""
+    """Of the windows that lie within.
+
+    Processor seconds of one core with AVX2, forwards and backwards. 4 channels to 320, 26 bp, of
+    128 x 1,000: written out 0.46, `conv2d` of channels-last arrays 0.66, `conv1d` 0.82. 480 to 960,
+    8 positions, of 32 x 63: a product a tap 0.59, written out 0.55, `conv2d` 0.93; and of 320 to
+    480, of 32 x 250, 0.78, 0.82 and 0.97.
+    """
     _, c_in, width = weight.shape
     if width == 1:
         return functional.linear(x_BPC, weight.squeeze(2), bias)
-    if c_in <= FEW_CHANNELS and not x_BPC.is_cuda:
+    if x_BPC.is_cuda or torch.is_autocast_enabled("cpu"):  # sums of taps would be rounded
+        y = functional.conv2d(x_BPC.mT.unsqueeze(2), weight.unsqueeze(2), bias)
+        return y.squeeze(2).mT
+    if c_in <= FEW_CHANNELS:
         windows = x_BPC.unfold(1, width, 1).flatten(2)
         return functional.linear(windows, weight.flatten(1), bias)
-    y = functional.conv2d(x_BPC.mT.unsqueeze(2), weight.unsqueeze(2), bias)
-    return y.squeeze(2).mT
+    n = x_BPC.shape[1] - width + 1
+    z = functional.linear(x_BPC[:, :n], weight[..., 0], bias)
+    for tap in range(1, width):
+        z.add_(functional.linear(x_BPC[:, tap : tap + n], weight[..., tap]))
+    return z
 
 
 @torch.no_grad()
