@@ -46,7 +46,11 @@ SIZES: dict[str, Any] = {
     "p_bound_cofactor": 0.9, "p_bound_open": 0.15, "p_bound_closed": 0.001, "depth": 0.01,
     "seed": 1,
 }  # fmt: skip
-CHANGES: tuple[str, ...] = ()
+# a network that leaves the plateau of ln 2 within three epochs of 2,300 sites
+CHANGES: tuple[str, ...] = (
+    "network.filters=64", "training.batch_size=64", "training.ema=0.99", "training.epochs=10",
+    "training.drop_epochs=10", "training.patience=3",
+)  # fmt: skip
 SETTINGS = ("baseline", "gc", "accessibility")
 TEST = {"chr9"}
 FIRST = 10  # words
@@ -178,7 +182,7 @@ def verdicts(rows: list[Row]) -> list[str]:
     above = max(row["auroc"] - row["bayes"] for row in rows)
     mean = {
         setting: sum(of[setting, name]["auroc"] for name in names) / len(names)
-        for setting in SETTINGS
+        for setting in ("baseline", "accessibility")
     }
     controlled = [of["accessibility", name] for name in names]
     found = sum(row["cofactor"]["first"] > 0 for row in controlled)
