@@ -223,6 +223,19 @@ def test_a_topic_of_cooperative_binding_has_the_pair_alone(tmp_path: Path) -> No
         assert row["q95"] == pytest.approx(np.percentile(a, 95))
 
 
+def test_the_topic_that_is_shown_is_that_of_the_pair(tmp_path: Path) -> None:
+    """ELK1, of more probes, has a smaller p-value in topic 4 than the pair in topic 3."""
+    eta, labels = pair_values(cooperative=True)
+    eta[[label == "ELK1" for label in labels], 4] += 9
+    made = topic_cooperation(eta, labels, tmp_path / "pair", factors=("ELK1", "TBX21"))
+    assert set(made.table["topic"].to_pylist()) == {"topic_3"}
+    both = topic_cooperation(
+        eta, labels, tmp_path / "both", factors=("ELK1", "TBX21"), topics=("topic_3", "topic_4")
+    )
+    p = {(row["topic"], row["group"]): row["p"] for row in both.table.to_pylist()}
+    assert p["topic_4", "ELK1"] < p["topic_3", "ELK1:TBX21"] < 1e-10
+
+
 def test_what_both_factors_bring_is_no_cooperation(tmp_path: Path) -> None:
     eta, labels = pair_values(cooperative=False)
     made = topic_cooperation(

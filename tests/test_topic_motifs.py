@@ -15,6 +15,7 @@ from kmerengine import InputError, Motif, Vocabulary, read_motifs
 from modelkit import TopicMotifs, topic_motifs
 from modelkit.cli import main
 from modelkit.data.draws import Purpose, draw
+from modelkit.interpretation.topics import topic_figures
 from modelkit.interpretation.topics.oligos import (
     n_oligos,
     oligo_blocks,
@@ -278,6 +279,23 @@ def test_the_folder_is_read_back_and_the_same_twice(run, made, database, tmp_pat
     (tmp_path / "m" / "oligos.parquet").write_bytes((made.path / "matches.parquet").read_bytes())
     with pytest.raises(InputError, match=r"oligos.parquet: holds kmerengine.motif_matches"):
         TopicMotifs.open(tmp_path / "m")
+
+
+def test_logos_are_the_motifs_from_left_to_right(made, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        topic_figures, "draw_logo_grid", lambda panels, caption: drawn.append((panels, caption))
+    )
+    topic_figures.draw_topic_motifs(made)
+    ((panels, caption),) = drawn
+    assert caption == "5 topics, the 200 first sequences of 10 bp"
+    assert [panel.title for panel in panels] == ["0", "1", "2", "3", "4"]
+    assert (panels[4].motif, panels[4].missing) == (None, "prefers no sequence")
+    for panel, motif, row in zip(panels, made.motifs, made.table.to_pylist(), strict=False):
+        assert panel.start == 1
+        assert panel.match == (row["match_alt_name"] or row["match"])
+        np.testing.assert_array_equal(panel.motif.probabilities, motif.probabilities)
+        assert "".join("ACGT"[i] for i in panel.motif.probabilities.argmax(1)) == row["consensus"]
 
 
 def test_some_topics_are_those_of_all(run):
