@@ -21,6 +21,7 @@ from bench.data import WORK
 from bench.harness import say
 from bench.machine import ROOT
 from kmerengine import Motif
+from kmerengine.io.contigs import read_contigs
 from kmerengine.simulators.sequences import consensus_matrix
 
 __all__ = ["MOTIFS", "SPLIT", "WIDTH", "Prepared", "prepare"]
@@ -50,7 +51,7 @@ class Prepared(NamedTuple):
 
 
 def prepare(data: Path, folder: Path) -> Prepared:
-    """Windows around the motifs' best places, in peaks and elsewhere, and labels: those in peaks.
+    """Windows around motifs in peaks, and labels: those of each motif.
 
     Raises
     ------
@@ -63,7 +64,9 @@ def prepare(data: Path, folder: Path) -> Prepared:
     hits = kmerengine.scan(genome, motifs, p=1e-4, strands="best", background="genome", threads=1)
     table = hits.to_polars().with_columns(pl.col("chrom", "motif").cast(pl.String))
     middle = (pl.col("start") + pl.col("end")) // 2
-    table = table.with_columns(low=middle - WIDTH // 2).filter(pl.col("low") >= 0)
+    sizes = pl.DataFrame(list(read_contigs(genome).items()), ["chrom", "size"], orient="row")
+    table = table.join(sizes, on="chrom").with_columns(low=middle - WIDTH // 2)
+    table = table.filter((pl.col("low") >= 0) & (pl.col("low") + WIDTH <= pl.col("size")))
     listed = pl.read_csv(peaks, separator="\t", has_header=False)
     opened = listed.select(pl.nth(0).alias("chrom"), pl.nth(1).alias("from"), pl.nth(2).alias("to"))
     inside = table.join(opened, on="chrom").filter(middle.is_between("from", pl.col("to") - 1))

@@ -72,11 +72,11 @@ def draw_signals(shown: Shown) -> "Figure":
         ):
             ax.axhline(0, color=GREY, linewidth=0.5, linestyle="-")
             for mask, colour, what in (
-                (there, COLOURS[0], "of a cut"), (~there, COLOURS[4], "of no cut"),
+                (there, COLOURS[0], "of a cut"), (~there, COLOURS[5], "of no cut"),
             ):  # fmt: skip
                 ax.bar(at[mask], scores[mask], width=0.9, color=colour, label=what)
             ax.set(ylabel=name, ylim=(-limit, limit))
-        forward.legend(loc="upper right", ncols=2, title="attribution", title_fontsize=8)
+        _above(forward)
         _draw_cuts(cuts, shown.cuts, at)
         cuts.set_xlim(at[0] - 0.5, at[-1] + 0.5)
         cuts.set_xlabel(f"{shown.chrom}, position (bp, 0-based)")
@@ -93,7 +93,12 @@ def _draw_bars(ax: "Axes", contributions: Floats, at: npt.NDArray[np.int64]) -> 
         mine = column != 0
         ax.bar(at[mine], column[mine], width=0.9, color=colour, label=base)
     ax.set_ylabel("bases")
-    ax.legend(loc="upper right", ncols=4)
+    _above(ax)
+
+
+def _above(ax: "Axes") -> None:
+    """The legend beside the title, where no bar is."""
+    ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=4, borderpad=0, borderaxespad=0.2)
 
 
 def _draw_cuts(ax: "Axes", cuts: Floats, at: npt.NDArray[np.int64]) -> None:
