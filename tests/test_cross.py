@@ -11,6 +11,7 @@ import torch
 from click.testing import CliRunner
 from label_world import LENGTH, WORDS, make_labels, small_config, write_labels
 from scipy.stats import pearsonr
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 import kmerengine
 import modelkit
@@ -101,6 +102,28 @@ def test_one_class_can_be_asked_of_all_data(world: dict[str, Any]) -> None:
         assert made.matrix()[0, made.data.index(d)] == pytest.approx(expected, abs=1e-9)
     assert made.pairs["class"].to_pylist() == ["sp1", "sp1"]
     assert made.gains.n == 0
+    assert made.lines()[-1].split() == ["best", "sp1", "sp1"]
+
+
+def test_of_one_data_set_all_measures_are_shown(world: dict[str, Any]) -> None:
+    tal = world["data"]["tal"]
+    made = cross(world["runs"], {"tal": tal}, device="cpu", max_fpr=0.2)
+    rows = tal.split("test")
+    assert tal.labels is not None
+    lines = [line.split() for line in made.lines()]
+    assert lines[0] == ["tal", "auroc", "auprc", "pauc", "pauc_mcclish"]
+    for line, path in zip(lines[1:3], world["runs"].values(), strict=True):
+        label, logit = tal.labels[rows, 0], logits(Run.open(path), tal, rows)[:, 0]
+        expected = (
+            roc_auc_score(label, logit), average_precision_score(label, logit),
+            roc_auc_score(label, logit, max_fpr=0.2),
+        )  # fmt: skip
+        found = [float(cell) for cell in line[1:]]
+        assert found[:2] == pytest.approx(expected[:2], abs=6e-5)
+        assert found[3] == pytest.approx(expected[2], abs=6e-5)
+        raw = (2 * found[3] - 1) * (0.2 - 0.02) + 0.02  # McClish's formula, turned
+        assert found[2] == pytest.approx(raw / 0.2, abs=2e-4)
+    assert "own run best on" in made.lines()[3]
 
 
 def test_evaluate_judges_a_class_of_many_by_data_of_one(world: dict[str, Any]) -> None:

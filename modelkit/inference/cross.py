@@ -78,15 +78,20 @@ class Cross(NamedTuple):
         return values.reshape(len(self.runs), len(self.data))
 
     def lines(self) -> list[str]:
-        """auROC as a table for people, and the gains."""
-        width = max(12, *(len(name) + 2 for name in (*self.runs, *self.data)))
-        found = [f"{'auroc':<{width}}" + "".join(f"{name:>{width}}" for name in self.data)]
-        for name, row in zip(self.runs, self.matrix(), strict=True):
+        """auROC as a table for people, of one data set all measures; and the gains."""
+        one = len(self.data) == 1
+        columns = MEASURES if one else self.data
+        values = np.hstack([self.matrix(name) for name in MEASURES]) if one else self.matrix()
+        width = max(12, *(len(name) + 2 for name in (*self.runs, *columns)))
+        corner = self.data[0][: width - 1] if one else MEASURES[0]
+        found = [f"{corner:<{width}}" + "".join(f"{name:>{width}}" for name in columns)]
+        for name, row in zip(self.runs, values, strict=True):
             cells = (f"{value:.4f}" if value == value else "-" for value in row)
             found.append(f"{name:<{width}}" + "".join(f"{cell:>{width}}" for cell in cells))
-        found.append(f"{'best':<{width}}" + "".join(
-            f"{each or '-':>{width}}" for each in self.best["best"].to_pylist()
-        ))  # fmt: skip
+        best = self.best["best"].to_pylist()
+        if not one:
+            cells = (f"{each or '-':>{width}}" for each in best)
+            found.append(f"{'best':<{width}}" + "".join(cells))
         if self.gains.n:
             found.append(str(self.gains))
         if self.gc is not None:
