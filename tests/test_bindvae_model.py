@@ -86,6 +86,16 @@ def test_the_prior_begins_where_it_is_told(prior: float) -> None:
     torch.testing.assert_close(tiny(prior=prior).alpha(), expected, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize("prior", [0.001, 0.02, 0.1, 0.3, 0.5, 1.0, 2.2, 10.0])
+def test_a_prior_at_the_clip_may_leave_it(prior: float) -> None:
+    """Rounded to float32 it may lie outside, where nothing has a gradient."""
+    for model in (tiny(prior=prior, lowest=prior), tiny(prior=prior, lowest=1e-4, highest=prior)):
+        alpha = model.alpha()
+        alpha.sum().backward()
+        assert (model.prior.grad != 0).all()
+        torch.testing.assert_close(alpha, torch.full((4,), prior).double(), rtol=1e-6, atol=0)
+
+
 # ---------------------------------------------------------------------------- divergence
 
 
@@ -405,6 +415,8 @@ def test_measuring_draws_the_same_proportions_again_and_leaves_the_seed_alone() 
     torch.manual_seed(9)
     assert torch.equal(torch.rand(1), after)
     assert torch.equal(task.observe(model, batch)["loss"], first["loss"])
+    others = task.observe(model, batch._replace(rows=batch.rows + 5))
+    assert not torch.equal(others["loss"], first["loss"])  # other rows, other proportions
 
 
 # ---------------------------------------------------------------------------- configs

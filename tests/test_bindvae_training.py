@@ -160,6 +160,19 @@ def test_a_prior_below_the_clip_is_warned_of_and_stays(data: Dataset, tmp_path: 
         free = low.changed({"network": {"lowest": 0.001}})
         other = train(free, data, tmp_path / "free").network()
     assert (other.alpha() != 0.01).any()
+    high = config().changed({"network": {"prior": 2000}})
+    with pytest.warns(UserWarning, match=r"found 2000.*\[0\.1, 1000\].*set network\.highest$"):
+        high.for_dataset(data)
+
+
+def test_examples_without_any_word_cannot_be_learnt(tmp_path: Path) -> None:
+    (tmp_path / "g.fa").write_text(">chr1\n" + "N" * 400 + "\n")
+    (tmp_path / "p.bed").write_text("".join(f"chr1\t{i}\t{i + 40}\n" for i in range(0, 400, 40)))
+    unknown = kmerengine.dataset(
+        tmp_path / "p.bed", output=tmp_path / "d", genome=tmp_path / "g.fa", width=40
+    )
+    with pytest.raises(InputError, match="found no word of 4 bases A C G T in 10 examples"):
+        train(config(), unknown, tmp_path / "run")
 
 
 def test_sequences_shorter_than_a_word(data: Dataset, tmp_path: Path) -> None:

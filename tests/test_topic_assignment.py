@@ -363,6 +363,28 @@ def test_windows_have_the_topics_of_their_sequences(world: Path, contigs: dict[s
     assert pq.read_table(world / "topics.parquet").equals(made.table)
 
 
+def test_with_a_map_windows_have_the_topics_that_have_a_factor(world: Path) -> None:
+    eta = 0.1 + np.random.default_rng(0).gamma(1, 0.1, (400, 7))
+    labels = [f"f{i}" for i in range(20) for _ in range(20)]
+    eta[40:60, 2] += 9
+    eta[60:80, 5] += 9
+    digest = TopicModel(world / "run").provenance["sha256"]
+    names = [f"p{i}" for i in range(400)]
+    map_of = topic_map(make_proportions(eta, names=names, run=digest), labels)
+    factors = {"topic_2": ["f2"], "topic_5": ["f3"]}
+    assert map_of.found == ["f2", "f3"]
+    every, some = (
+        topic_windows(
+            world / "run", world / "peaks.bed", world / f"{name}.parquet",
+            genome=world / "genome.fa", topic_map=given_map, step=7, c=0.1, device="cpu",
+        ).table.to_pylist()
+        for name, given_map in (("every", None), ("some", map_of))
+    )  # fmt: skip
+    expected = [row for row in every if row["topic"] in factors]
+    assert 0 < len(expected) < len(every)
+    assert some == [row | {"factors": factors[row["topic"]]} for row in expected]
+
+
 def test_a_planted_site_is_where_its_topic_is(tmp_path: Path) -> None:
     motifs = [word_motif(f"tf{i}", word) for i, word in enumerate(MOTIFS[:2])]
     run = motif_run(tmp_path / "run", motifs, silent=1)

@@ -114,7 +114,7 @@ class BindVAE(nn.Module):
         sizes = (*units, topics)
         self.layers = nn.ModuleList(_dense(a, b) for a, b in pairwise(sizes))
         self.decoder = nn.Parameter(_glorot_normal(n, topics))
-        self.prior = nn.Parameter(torch.full((topics,), _inverse_softplus(options.prior)))
+        self.prior = nn.Parameter(torch.full((topics,), _first_prior(options)))
         indptr, features = vocabulary.projection.matrix
         self.takes_steps = False
         self.steps: dict[str, Callable[[Tensor, Tensor, AdamStep], None]] = {}
@@ -217,5 +217,11 @@ def _glorot_normal(*shape: int) -> Tensor:
     return nn.init.xavier_normal_(torch.empty(shape))
 
 
-def _inverse_softplus(value: float) -> float:
-    return value + math.log(-math.expm1(-value))
+def _first_prior(options: TopicNetwork) -> float:
+    """The prior before softplus, of float32; one at a clip lies inside, where it has a gradient."""
+    low, value, high = options.lowest, options.prior, options.highest
+    raw = torch.tensor(value + math.log(-math.expm1(-value)))
+    for outside, to in ((torch.lt, low), (torch.gt, high)):
+        while low <= value <= high and outside(functional.softplus(raw.double()), to):
+            raw = raw.nextafter(torch.tensor(math.inf if to == low else -math.inf))
+    return float(raw)

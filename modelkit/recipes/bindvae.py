@@ -87,7 +87,7 @@ class BindVAEConfig(Config):
         Warns
         -----
         UserWarning
-            The prior begins below what it is clipped to, so that it will never move.
+            The prior begins outside of what it is clipped to, so that it will never move.
         """
         low, high = dataset.spans["sequence"]
         network = self.network
@@ -100,7 +100,7 @@ class BindVAEConfig(Config):
             warnings.warn(
                 f"network.prior: found {network.prior:g}, which is clipped to "
                 f"[{network.lowest:g}, {network.highest:g}] and then has no gradient; set "
-                "network.lowest",
+                f"network.{'lowest' if network.prior < network.lowest else 'highest'}",
                 stacklevel=2,
             )
         return self

@@ -82,7 +82,18 @@ class TopicTask:
         ranks: int = 1,
         device: torch.device,
     ) -> WordLoader:
-        """Batches of these rows: shuffled for training, else as they are and all."""
+        """Batches of these rows: shuffled for training, else as they are and all.
+
+        Raises
+        ------
+        InputError
+            Training on examples without any word: there is nothing to learn.
+        """
+        if training and not np.diff(self.words.indptr)[rows].any():
+            raise InputError(
+                f"{self.dataset.path}: found no word of {self.vocabulary.k} bases A C G T in "
+                f"{len(rows)} examples, expected some to train on"
+            )
         return WordLoader(
             self.words,
             self.vocabulary,
