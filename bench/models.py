@@ -1,4 +1,4 @@
-"""Networks on the CPU: samples per second, training and predicting, of BPNet, bpAI-TAC and Koo.
+"""Networks on the CPU: samples per second, training and predicting, of the models.
 
     python -m bench.models [--repeats 3] [--case NAME ...] [--provider NAME ...] [--list]
 
@@ -20,6 +20,8 @@ from bench.self_timed import self_timed
 
 BPNET = "BPNet, 64 filters x 8 layers, 2,114 to 1,000 bp"
 BPAITAC = "bpAI-TAC, 300 channels x 9 blocks, 998 bp, 90 tasks"
+DANQ = "DanQ of AgentBind, 1,000 bp"
+DEEPSEA = "DeepSEA of AgentBind, 1,000 bp"
 KOO_BESIDE = ("cnn-2", "cnn-25")  # that plain PyTorch trains too
 PEER_NEEDS = ("bpnetlite", "h5py", "pandas", "tangermeme", "tqdm")
 
@@ -108,6 +110,8 @@ CASES = [
     ),
     case("bpaitac-train", f"{BPAITAC}, training", "modelkit", batch=20, batches=2),
     case("bpaitac-predict", f"{BPAITAC}, predicting", "modelkit", batch=20, batches=2),
+    case("danq-train", f"{DANQ}, training", "modelkit", batch=128, batches=2),
+    case("deepsea-train", f"{DEEPSEA}, training", "modelkit", batch=32, batches=2),
     *map(koo, NETWORKS),
     product(100),
 ]

@@ -88,9 +88,26 @@ def koo_inputs(batch: int) -> networks.Inputs:
     return koo_networks.koo_inputs(batch)
 
 
+def agentbind(name: str, by: str) -> Form:
+    """DanQ or DeepSEA of AgentBind, by modelkit or by Conv1d, from the same weights."""
+    from bench import agentbind_networks
+
+    made = getattr(agentbind_networks, name)(by)
+    return Form(made, functional.binary_cross_entropy_with_logits)
+
+
+def agentbind_inputs(batch: int) -> networks.Inputs:
+    """Of both of AgentBind's networks."""
+    from bench import agentbind_networks
+
+    return agentbind_networks.agentbind_inputs(batch)
+
+
 NETWORKS = {
     "bpnet": (bpnet, networks.bpnet_inputs),
     "bpaitac": (bpaitac, networks.bpaitac_inputs),
+    "danq": (partial(agentbind, "danq"), agentbind_inputs),
+    "deepsea": (partial(agentbind, "deepsea"), agentbind_inputs),
 }
 
 
