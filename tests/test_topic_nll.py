@@ -1,5 +1,6 @@
 """Likelihood of a mixture of topics: against dense float64, its bits, its step of Adam."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -110,6 +111,15 @@ def test_proportions_of_0_and_1(way) -> None:
     found.sum().backward()
     assert single.grad is not None
     assert single.grad.isfinite().all()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [math.inf, math.nan])
+def test_logits_that_are_no_numbers_cost_none_in_silence(value: float) -> None:
+    """A training that runs away is told so by its loss, in one line and without warnings."""
+    z, logits, x = problem()
+    found = topic_nll(z.float(), torch.full_like(logits, value).float(), sparse(x))
+    assert found.isnan().tolist() == x.any(1).tolist()
 
 
 @pytest.mark.parametrize("shift", [-3e4, 80.0, 3e4])
