@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from click.testing import CliRunner
 
 import kmerengine
@@ -164,6 +165,45 @@ def test_another_factor_or_core_adds_to_what_is_there(
     assert [(r["core"], r["name"]) for r in rows] == [
         (core, name) for core in ("kept", "blocked") for name in NAMES
     ]
+
+
+class Ended(Exception):
+    """What ends a process, as far as the pipeline knows."""
+
+
+class Impatient:
+    """A reporter that ends a training after some steps."""
+
+    def say(self, line: str) -> None:
+        pass
+
+    def epoch(self, row: Any) -> None:
+        pass
+
+    def stepped(self, epoch: int, done: int, of: int) -> None:  # noqa: ARG002
+        if done >= of / 2:
+            raise Ended
+
+
+def test_an_interrupted_training_goes_on_to_the_same_weights(
+    made: Any, options: dict[str, Any], tmp_path: Path
+) -> None:
+    few = baseline_of_one(options) | {"changes": [*TINY, "training.checkpoint_steps=1"]}
+    out = tmp_path / "out"
+    with pytest.raises(Ended):
+        run(out, few, reporter=Impatient())
+    assert (out / "runs/baseline/tf_1/last.safetensors").exists()
+    lines: list[str] = []
+    again = run(out, few, say=lines.append)
+    assert again[0] == "train baseline tf_1"
+    assert any("train baseline tf_1: goes on" in line for line in lines)
+    log = (out / "runs/baseline/tf_1/log.txt").read_text()
+    assert "goes on at epoch" in log
+    mine, theirs = (
+        Run.open(folder / "runs/baseline/tf_1").network("cpu").state_dict()
+        for folder in (out, made.path)
+    )
+    assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
 
 
 def test_networks_begin_with_a_pretrained_run_and_are_compared_with_it(
