@@ -3,9 +3,11 @@
     python -m bench.bindvae_planted [--seeds 3] [--only two,one] [--minutes M]
     python -m bench.bindvae_planted --show       the table of docs/bindvae.md from the results
 
-Forty HT-SELEX motifs of which no two are alike (Tomtom, q >= 0.05): paralogs would stand among each
-other's 5 % of best probes. Twenty are planted, twenty have probes alone. A peak of 200 bp has sites
-of a factor of its own, `two` of them or `one`. A tenth of the peaks is held out. Beside the models:
+Forty HT-SELEX motifs of which no two are alike (Tomtom, q >= 0.05; of the eight positions that say
+most, which are as long as the model's words, q >= 0.3): paralogs, and pairs of one half-site in
+another arrangement, would stand among each other's 5 % of best probes. Twenty are planted, twenty
+have probes alone. A peak of 200 bp has sites of a factor of its own, `two` of them or `one`. A
+tenth of the peaks is held out. Beside the models:
 
     oracle     each planted motif's best score in a probe in place of a topic: what the probes allow
     untrained  the first weights
@@ -46,12 +48,18 @@ DOCUMENT = ROOT / "docs" / "bindvae.md"
 SELEX = JASPAR.parent / "jolma_selex.meme"
 SETS = {"two": 2, "one": 1}  # sites of a peak
 PLANTED, ABSENT = 20, 20
-PEAKS, PROBES = 12_000, 200
-Q = 0.05
+PEAKS, PROBES = 40_000, 200
+Q = 0.05  # of whole motifs
+Q_WORDS, WORD = 0.3, 8  # of their positions that say most
 SEED = 7  # of motifs, peaks and probes
 CONFIG: dict[str, Any] = {
-    "network": {"topics": 40},
-    "training": {"learning_rate": 1e-3, "steps": 3_000, "frozen": {"prior": 1_500}},
+    "network": {"topics": 40, "hidden": (64, 64, 64), "prior": 10.0},
+    "training": {
+        "learning_rate": 1e-2,
+        "rates": {"embedding": 2e-3, "bias": 0.1, "layers": 0.1},
+        "steps": 8_000,
+        "frozen": {"prior": 8_000},
+    },
 }
 
 Floats = npt.NDArray[np.float64]
@@ -63,11 +71,18 @@ def unlike(motifs: list[Motif], n: int, seed: int) -> list[Motif]:
 
     order = np.random.default_rng(seed).permutation(len(motifs))
     shuffled = [motifs[i] for i in order.tolist()]
-    pairs = modelkit.tomtom(shuffled, shuffled, q=Q).table
+    words = [_part(motif, WORD) for motif in shuffled]
     alike: dict[str, set[str]] = {}
-    for query, target in zip(pairs["query"].to_pylist(), pairs["target"].to_pylist(), strict=True):
-        alike.setdefault(query, set()).add(target)
-        alike.setdefault(target, set()).add(query)
+    for queries, targets, q in (
+        (shuffled, shuffled, Q),
+        (words, words, Q_WORDS),
+        (words, shuffled, Q_WORDS),
+    ):
+        pairs = modelkit.tomtom(queries, targets, q=q).table
+        names = (pairs[column].to_pylist() for column in ("query", "target"))
+        for query, target in zip(*names, strict=True):
+            alike.setdefault(query, set()).add(target)
+            alike.setdefault(target, set()).add(query)
     chosen: list[Motif] = []
     for motif in shuffled:
         if alike.get(motif.name, set()).isdisjoint(each.name for each in chosen):
@@ -125,13 +140,11 @@ def oracle(folder: Path) -> Row:
 
 
 def _part(motif: Motif, width: int) -> Motif:
-    """The positions of a long motif that say most, as many as a probe has."""
+    """The positions of a motif that say most, in a row and so many at most."""
     if len(motif) <= width:
         return motif
-    p = motif.probabilities
-    bits = (p * np.log2(p, out=np.zeros_like(p), where=p > 0)).sum(1)
-    first = int(np.argmax(np.convolve(bits, np.ones(width), "valid")))
-    return Motif(name=motif.name, probabilities=p[first : first + width])
+    first = int(np.argmax(np.convolve(motif.information, np.ones(width), "valid")))
+    return Motif(name=motif.name, probabilities=motif.probabilities[first : first + width])
 
 
 def _probes(folder: Path) -> Any:
