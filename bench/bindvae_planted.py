@@ -57,8 +57,8 @@ CONFIG: dict[str, Any] = {
     "training": {
         "learning_rate": 1e-2,
         "rates": {"embedding": 2e-3, "bias": 0.1, "layers": 0.1},
-        "steps": 8_000,
-        "frozen": {"prior": 8_000},
+        "steps": 10_000,
+        "frozen": {"prior": 10_000},
     },
 }
 
