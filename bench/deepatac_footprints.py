@@ -54,8 +54,8 @@ CONFIG = [
     "training.batch_size=32", "training.learning_rate=2e-3",
 ]  # fmt: skip
 SURE = 0.95  # predicted probability of the windows that are explained, at least (the paper's)
-MOST = 50  # windows of each factor
-STEPS = 128
+MOST = 25  # windows of each factor
+STEPS = 256
 
 Floats = npt.NDArray[np.float64]
 

@@ -185,8 +185,10 @@ class TestHits:
          (190, 310, [3, 3, 0])],
     )  # fmt: skip
     def test_one_shared_base_is_enough(self, tmp_path, start, end, expected):
-        """FIMO's first and last base, from 1."""
-        found = self.score(tmp_path, f"m\t\tc\t{start}\t{end}\t+\t9\t1e-3\t0.05\tA\n")
+        """FIMO's first and last base, from 1; a longer hit lies between the windows."""
+        rows = "".join(f"m\t\tc\t{a}\t{b}\t+\t9\t1e-3\t0.05\tA\n"
+                       for a, b in ((start, end), (220, 290)))  # fmt: skip
+        found = self.score(tmp_path, rows)
         assert found[:, 1].tolist() == pytest.approx(expected)
         assert np.isnan(found[:, 0]).all()
 
