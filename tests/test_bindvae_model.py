@@ -436,7 +436,8 @@ def test_presets_are_the_papers_and_the_codes_numbers() -> None:
     assert (network.lowest, network.highest) == (0.1, 1000)
     assert network.features.n_features == 112_800
     small = read_config(model="bindvae", preset="small")
-    assert small.training.steps == 3_000
+    assert (small.training.steps, small.network.topics) == (10_000, 40)
+    assert small.training.rates == {"embedding": 2e-3, "bias": 0.1, "layers": 0.1}
 
 
 @pytest.mark.parametrize("topics", [10, 50, 100, 200, 500, 1000])
