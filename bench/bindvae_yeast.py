@@ -3,11 +3,11 @@
     python -m bench.bindvae_yeast            train, make motifs, and name them
     python -m bench.bindvae_yeast --show     the table of docs/bindvae.md from the results
 
-The peaks are those of $KMERENGINE_DATA (by default ../shared/data), which are not in this repository:
-1,392 of them, a fiftieth of what the paper has, so that windows of 200 bp are taken every 50 bp of a
-peak and not around its summit alone. Nor is a database of yeast's motifs here: the sites of `SITES`,
-as the literature spells them, stand for it. No topic is thrown away: those that are like no site are
-counted.
+The peaks are those of $KMERENGINE_DATA (by default ../shared/data), which are not in this
+repository: 1,392 of them, a fiftieth of what the paper has, so that windows of 200 bp are taken
+every 50 bp of a peak and not around its summit alone. Nor is a database of yeast's motifs here:
+the sites of `SITES`, as the literature spells them, stand for it. No topic is thrown away: those
+that are like no site are counted.
 """
 
 import argparse
