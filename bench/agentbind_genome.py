@@ -1,7 +1,7 @@
 """AgentBind's whole pipeline on a simulated genome of four factors, whose truth is known.
 
     python -m bench.agentbind_genome [--threads 1] [--set KEY=VALUE] [--name NAME]
-    python -m bench.agentbind_genome --show      the table of docs/agentbind.md from the results
+    python -m bench.agentbind_genome --show      put the table into docs/agentbind.md again
 
 The genome is that of `bench.agentbind_data`; sizes are `SIZES`. `modelkit pipeline agentbind` runs
 with its three settings on it, the network DanQ of preset small, windows of 1,000 bp, chr8 for
@@ -32,6 +32,7 @@ from bench.agentbind_data import P, best_auroc, context_words, prepare
 from bench.data import WORK
 from bench.harness import RESULTS, Row, append_rows, read_rows, say
 from bench.machine import (
+    ROOT,
     describe_commit,
     describe_machine,
     describe_versions,
@@ -39,6 +40,8 @@ from bench.machine import (
 )
 
 OP = "agentbind-genome"
+DOCUMENT = ROOT / "docs" / "agentbind.md"
+BEGIN, END = "<!-- genome:begin -->", "<!-- genome:end -->"
 ROWS = RESULTS / "models" / f"{OP}.json"
 SIZES: dict[str, Any] = {
     "n_contigs": 10, "contig_length": 2_000_000, "n_cell_types": 1, "n_peaks": 4_000,
@@ -175,6 +178,15 @@ def table(rows: list[Row]) -> str:
     return "\n".join([*lines, "", *verdicts(rows)])
 
 
+def put(document: str, rows: list[Row]) -> str:
+    """`document` with the table between its two markers."""
+    before, begin, rest = document.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the document needs the lines {BEGIN} and {END}, in this order")
+    return f"{before}{BEGIN}\n{table(rows)}\n{END}{after}"
+
+
 def verdicts(rows: list[Row]) -> list[str]:
     """What must be shown, and whether it is."""
     of = {(row["setting"], row["name"]): row for row in rows}
@@ -223,6 +235,7 @@ def main() -> None:
     rows = [row for row in read_rows(ROWS) if row["run"] == options.name]
     if not rows:
         parser.error("no results yet")
+    DOCUMENT.write_text(put(DOCUMENT.read_text(), rows))
     print(table(rows))
 
 

@@ -407,6 +407,11 @@ def test_rows_of_the_bench_and_what_they_show(made: Any, given: dict[str, Any]) 
         assert ("shifted" in row) == (row["setting"] == "accessibility")
     lines = agentbind_genome.table(rows).splitlines()
     assert len(lines) == 2 + 4 + 1 + 4
+    begin, end = agentbind_genome.BEGIN, agentbind_genome.END
+    put = agentbind_genome.put(f"a\n{begin}\nold\n{end}\nb", rows)
+    assert put.splitlines() == ["a", begin, *lines, end, "b"]
+    with pytest.raises(ValueError, match="needs the lines"):
+        agentbind_genome.put("a", rows)
 
 
 def verdict_row(setting: str, name: str, **more: Any) -> dict[str, Any]:
