@@ -126,7 +126,7 @@ def windows(path: Path) -> Path:
         chrom, start, end = line.split("\t")[0], *map(int, line.split("\t")[1:3])
         if chrom == "chrM":
             continue
-        firsts = range(start, end - WIDTH + 1, STEP) or [(start + end - WIDTH) // 2]
+        firsts = range(start, end - WIDTH + 1, STEP) or [max(0, (start + end - WIDTH) // 2)]
         lines += [f"{chrom}\t{first}\t{first + WIDTH}\n" for first in firsts]
     path.write_text("".join(lines))
     return path
