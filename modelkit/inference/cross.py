@@ -38,7 +38,6 @@ from modelkit.training.run import Run
 
 __all__ = ["Cross", "cross"]
 
-FORMAT = "kmerengine.cross"
 NAMES = ("pairs.parquet", "best.parquet", "gc.*", "cross.*", "roc.*")
 MAX_FPR = 0.1  # of the partial auROC (AgentBind)
 
@@ -199,7 +198,7 @@ def cross(
             "samples": {name: Path(each).name for name, each in given.items()},
         }
         parameters = {"as_class": chosen, "split": split, "max_fpr": max_fpr}
-        document = schemas.provenance("cross", inputs, parameters) | {"format": FORMAT}
+        document = schemas.provenance("cross", inputs, parameters) | {"format": schemas.CROSS}
         with atomic(Path(output), force=force, folder=NAMES) as folder:
             _write(folder, made, document, figure, max_fpr)
     return made

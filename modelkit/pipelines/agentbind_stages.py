@@ -17,7 +17,6 @@ from modelkit.pipelines.stages import Stage
 
 __all__ = ["SUMMARY", "AgentBindStages"]
 
-FORMAT = "kmerengine.pipeline.agentbind"
 SUMMARY = "summary.parquet"
 
 SUMMARY_SCHEMA = pa.schema(
@@ -291,7 +290,9 @@ class AgentBindStages(Options):
         inputs |= {f"kmers {core}": f"kmers/{core}" for core in self.cores}
 
         def run(output: Path, _: bool) -> None:  # noqa: FBT001
-            document = schemas.provenance("pipeline agentbind", {}, {}) | {"format": FORMAT}
+            document = schemas.provenance("pipeline agentbind", {}, {}) | {
+                "format": schemas.PIPELINE_AGENTBIND
+            }
             rows = [row for of in self.sets for row in self._rows(of)]
             schema = schemas.with_metadata(SUMMARY_SCHEMA, document)
             with atomic(output) as temporary:

@@ -27,7 +27,6 @@ from kmerengine.io.atomic import atomic, check_writable
 __all__ = ["ABOUT", "Outcome", "Stage", "run_stages"]
 
 ABOUT = "pipeline.json"
-FORMAT = "kmerengine.pipeline"
 DONE, BEGUN = "done", "begun"
 
 Say = Callable[[str], None]
@@ -134,7 +133,7 @@ def run_stages(
         records, document = _opened(folder, name)
         asked = json.loads(json.dumps(dict(parameters or {})))
         document = schemas.provenance(f"pipeline {name}", {}, asked) | {
-            "format": FORMAT,
+            "format": schemas.PIPELINE,
             "begun": document.get("begun", _now()),
         }
         return _Work(stages, folder, records, say, document).done()
@@ -334,7 +333,7 @@ def _opened(folder: Path, name: str) -> tuple[dict[str, Record], dict[str, Any]]
                 "or an empty one"
             )
         return {}, {}
-    document = schemas.read_document(folder / ABOUT, FORMAT, "modelkit pipeline")
+    document = schemas.read_document(folder / ABOUT, schemas.PIPELINE, "modelkit pipeline")
     if document.get("command") != f"pipeline {name}":
         raise InputError(
             f"{folder}: is of {document.get('command')}, expected pipeline {name}; choose another "
