@@ -120,13 +120,13 @@ def run_all(results: Path = ROWS) -> None:
 
 
 def windows(path: Path) -> Path:
-    """Windows every so many bp of each peak, all within it; of a narrow one that in its middle."""
+    """Windows every so many bp of each peak, all within it; of one that is narrower, none."""
     lines = []
     for line in (DATA / "yeast_peaks.narrowPeak").read_text().splitlines():
         chrom, start, end = line.split("\t")[0], *map(int, line.split("\t")[1:3])
         if chrom == "chrM":
             continue
-        firsts = range(start, end - WIDTH + 1, STEP) or [max(0, (start + end - WIDTH) // 2)]
+        firsts = range(start, end - WIDTH + 1, STEP)
         lines += [f"{chrom}\t{first}\t{first + WIDTH}\n" for first in firsts]
     path.write_text("".join(lines))
     return path
