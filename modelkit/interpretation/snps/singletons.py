@@ -278,7 +278,7 @@ def _rows(factors: list[Factor], snps: Snps, shares: Sequence[float]) -> list[di
         told: dict[float, dict[str, Any]] = {}
         tops = {}
         for share in shares:
-            n_top = int(top_of(share, np.array(len(scores))))
+            n_top = int(top_of(share, np.array([len(scores)]))[0])
             limit = float(np.partition(scores, -n_top)[-n_top]) if len(scores) else np.inf
             top = np.zeros_like(inside)
             here = positions.score[place[context]]
