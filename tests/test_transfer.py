@@ -14,6 +14,7 @@ from modelkit.training.checkpoint import read_checkpoint
 from modelkit.training.run import Run
 from modelkit.training.several import train_seeds
 from modelkit.training.train import train
+from modelkit.training.transfer import Start
 
 SMALL = {
     "danq": ["network.filters=6", "network.width=8", "network.pool=5", "network.lstm=4",
@@ -114,6 +115,25 @@ def test_a_run_says_what_it_began_with(begun, one, tmp_path):
     run = train(few, one, tmp_path / "other", start=tmp_path / "danq")
     said = "warning: danq learnt by the split ['agentbind', 0], this is by [None, None]"
     assert said in (run.path / "log.txt").read_text()
+
+
+@pytest.mark.parametrize("there", ["data", "config"])
+@pytest.mark.parametrize("here", ["data", "config"])
+def test_a_rule_is_the_same_of_a_config_and_of_a_data_set(there, here, begun, tmp_path):
+    def ruled(name, where, rule):
+        shutil.copytree(begun["danq"].path, tmp_path / name)
+        run = Run.open(tmp_path / name)
+        if where == "data":
+            run.write_about(split=[[rule], 0])
+        else:
+            run.config = run.config.changed({"data": {"split": rule}})
+            run.write_about()
+        return Run.open(run.path)
+
+    start = Start(ruled("start", there, "agentbind"))
+    assert start.warning(ruled("same", here, "agentbind")) is None
+    said = "learnt by the split [['agentbind'], 0], this is by [['test=chr2'], 0]"
+    assert said in start.warning(ruled("other", here, "test=chr2"))
 
 
 @pytest.mark.parametrize("again", [False, True])

@@ -100,6 +100,6 @@ def _passed_on(model: object) -> tuple[str, ...]:
 
 
 def _split(run: Run) -> Any:
-    """The rule of a run: its config's, or that of its data."""
+    """The rule of a run, as a list of parts, and its seed: its config's, or that of its data."""
     own = getattr(run.config.data, "split", None)
-    return run.about.get("split") if own is None else [own, 0]
+    return run.about.get("split") if own is None else [[own], 0]
