@@ -4,6 +4,7 @@ what is made again after changes, baselines, and the command.
 
 import inspect
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ import modelkit
 from bench import agentbind_data, agentbind_genome
 from kmerengine import Dataset
 from kmerengine.errors import InputError
+from kmerengine.motifs.meme import write_meme
+from kmerengine.motifs.motif import Motif
 from modelkit.cli import main
 from modelkit.interpretation.attribution.attributions import Attributions
 from modelkit.pipelines.agentbind import pipeline_agentbind
@@ -246,7 +249,21 @@ def test_networks_begin_with_a_pretrained_run_and_are_compared_with_it(
         run(out, wrong)
 
 
+def test_classes_are_those_of_the_run_that_is_given(
+    made: Any, options: dict[str, Any], tmp_path: Path
+) -> None:
+    few = options | {"start": made.path / "runs/baseline/tf_1", "dry_run": True}
+    for more in ({"class_of": {"tf_2": "dog"}}, {"accessibility_class": "dog"}):
+        with pytest.raises(InputError, match="has no class 'dog'; it has tf_1"):
+            run(tmp_path / "out", few, **more)
+    stages = run(tmp_path / "out", few, class_of={"tf_2": "tf_1"}, accessibility_class="tf_1")
+    assert "evaluate baseline tf_2" in stages
+
+
 def test_options_that_do_not_go_together(options: dict[str, Any], tmp_path: Path) -> None:
+    one = Motif(name="A", alt_name="tf_1", probabilities=np.full((3, 4), 0.25))
+    two = tmp_path / "two.meme"
+    write_meme(two, [one, replace(one, name="B")])
     for more, message in (
         ({"accessible": None}, "accessible: found none"),
         ({"settings": ["baseline"]}, "only with it"),
@@ -260,6 +277,11 @@ def test_options_that_do_not_go_together(options: dict[str, Any], tmp_path: Path
         ({"chip": {"a/b": options["genome"]}}, "a folder can have"),
         ({"chip": {"tf_1": tmp_path / "none.bed"}}, r"none\.bed: does not exist"),
         ({"model": "koo"}, "model: found 'koo'"),
+        ({"accessible": tmp_path / "none.bed"}, r"none\.bed: does not exist"),
+        ({"tss": tmp_path / "none.gtf"}, r"none\.gtf: does not exist"),
+        ({"start": tmp_path / "none"}, "none: does not exist"),
+        ({"pretrain": tmp_path / "none"}, "none: does not exist"),
+        ({"motifs": two}, r"has 2 motifs called 'tf_1', A, B; .* --motif-of tf_1=A"),
     ):
         with pytest.raises(InputError, match=message):
             run(tmp_path / "out", options, **more)

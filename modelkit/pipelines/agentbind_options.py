@@ -86,8 +86,9 @@ class Options:
                 "found classes of a pretrained run, or networks from nothing to compare with one, "
                 "expected such a run; give start or pretrain"
             )
-        for path in (self.genome, self.motifs, *self.chip.values()):
-            if not path.exists():
+        others = (self.accessible, self.start, self.pretrain, self.tss)
+        for path in (self.genome, self.motifs, *self.chip.values(), *others):
+            if path is not None and not path.exists():
                 raise InputError(f"{path}: does not exist")
         for name in self.chip:
             if not name or name.startswith(".") or "/" in name or ":" in name:
@@ -100,6 +101,30 @@ class Options:
                     raise InputError(
                         f"{what}: found {name!r}, expected one of {', '.join(self.chip)}"
                     )
+        self._check_motifs()
+        self._check_classes()
+
+    def _check_motifs(self) -> None:
+        """Each factor has one motif."""
         listed = read_motifs(self.motifs)
         for name in self.chip:
-            named_motifs(listed, [self.motif_of.get(name, name)], str(self.motifs))
+            motif = self.motif_of.get(name, name)
+            found = [m.name for m in named_motifs(listed, [motif], str(self.motifs))]
+            if len(found) > 1:
+                raise InputError(
+                    f"{self.motifs}: has {len(found)} motifs called {motif!r}, "
+                    f"{', '.join(found[:3])}; choose one with --motif-of {name}={found[0]}"
+                )
+
+    def _check_classes(self) -> None:
+        """A run that is given has the classes; of one that is to be trained nobody knows yet."""
+        if self.start is None:
+            return
+        from modelkit.training.run import Run
+
+        known = [str(each) for each in Run.open(self.start).about.get("tasks", ())]
+        wanted = [*self.class_of.values(), self.accessibility_class]
+        for each in wanted:
+            if each is not None and each not in known:
+                shown = ", ".join(known[:5]) + (", ..." if len(known) > 5 else "")
+                raise InputError(f"{self.start}: has no class {each!r}; it has {shown}")
