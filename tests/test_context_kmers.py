@@ -13,7 +13,6 @@ from scipy.stats import fisher_exact
 
 from kmerengine import InputError
 from modelkit.cli import main
-from modelkit.interpretation.context.fisher import greater, odds_ratios
 from modelkit.interpretation.context.heatmap import merged
 from modelkit.interpretation.context.kmer_set import ContextKmers
 from modelkit.interpretation.context.kmers import kmers
@@ -21,6 +20,7 @@ from modelkit.interpretation.context.places import StartPlaces
 from modelkit.interpretation.context.score_lines import read_score_lines
 from modelkit.interpretation.context.sites import read_sites
 from modelkit.interpretation.context.windows import count_words, letters_of
+from modelkit.metrics.fisher import greater, odds_ratios
 
 
 def words_by_hand(sequences, scores, cores, strands, k, share, shift=0):
@@ -73,9 +73,7 @@ def as_counter(counts, k):
 def test_windows_are_those_of_strings(tmp_path: Path, k: int, shift: int, share: float) -> None:
     sequences, scores, cores, strands = drawn(k)
     made = sites_of(tmp_path / "a", sequences, scores, cores, strands=strands, method="saliency")
-    found = count_words(
-        read_sites(made), np.arange(len(sequences)), k=k, share=share, shift=shift
-    )
+    found = count_words(read_sites(made), np.arange(len(sequences)), k=k, share=share, shift=shift)
     top, every, left = words_by_hand(sequences, scores, cores, strands, k, share, shift)
     assert as_counter(found.windows, k) == every
     assert as_counter(found.top, k) == top

@@ -2,9 +2,8 @@
 
 The seed of a set is the most enriched word, as long as it is significant after Bonferroni's
 correction by the words that occur; the matches of the set are masked before the next seed is looked
-for. Of the sets of all k, the most enriched is
-kept, and each further one unless half or more of its places in positives overlap those of one that
-is kept.
+for. Of the sets of all k, the most enriched is kept, and each further one unless half or more of
+its places in positives overlap those of one that is kept.
 """
 
 from dataclasses import dataclass

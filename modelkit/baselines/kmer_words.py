@@ -5,20 +5,20 @@ found on either strand. All words of the sequences are counted by the engine, wi
 only those of enriched words are looked up. n = sequences, P = bp, m = words, h = hits.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from kmerengine.kmers.vocabulary import Vocabulary
 from kmerengine.kmers.words import spelled
+from modelkit.metrics.fisher import greater
 from native_kernels.kmer_count import count_rows
 
 __all__ = ["Hits", "Pool", "enriched_words", "find_words", "log10_enrichment", "mirrored"]
 
 GAPPED_K = 8  # words as long have gaps too; of longer ones the gapped would be millions
 MAX_GAP = 2  # bp
-_FAR = 1e-250  # tails below are summed by hand: soon they are 0 in float64
 
 Codes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
@@ -77,40 +77,10 @@ def log10_enrichment(
 
     Hypergeometric, one-sided: of n sequences, `n_positives` of them positive, `n_in_all` are drawn.
     """
-    from scipy.stats import hypergeom
-
     pairs = np.stack([np.asarray(n_in_positives), np.asarray(n_in_all)], -1).astype(np.int64)
     found, back = np.unique(pairs.reshape(-1, 2), axis=0, return_inverse=True)
-    x, drawn = found[:, 0], found[:, 1]
-    p = hypergeom.sf(x - 1, n, n_positives, drawn)
-    with np.errstate(divide="ignore"):
-        logs = np.log10(np.minimum(p, 1))
-    far = np.flatnonzero(p < _FAR)
-    if len(far):
-        logs[far] = _log10_far_tail(x[far], drawn[far], n_positives, n)
-    shape = np.shape(np.asarray(n_in_positives))
-    result: Floats = logs[back.reshape(-1)].reshape(shape)
-    return result
-
-
-def _log10_far_tail(x: Ints, drawn: Ints, n_positives: int, n: int) -> Floats:
-    """The same far above the mean: the first term, and the further ones as parts of it."""
-    from scipy.special import gammaln
-
-    def log_choose(of: npt.ArrayLike, taken: Ints) -> Any:
-        all_of = np.asarray(of, np.float64)
-        return gammaln(all_of + 1) - gammaln(taken + 1) - gammaln(all_of - taken + 1)
-
-    first = log_choose(n_positives, x) + log_choose(n - n_positives, drawn - x)
-    first -= log_choose(n, drawn)
-    at, size = x.astype(np.float64), drawn.astype(np.float64)
-    term, total = np.ones(len(x)), np.ones(len(x))
-    while (term > 1e-17 * total).any():  # each is less than the last
-        term = term * (n_positives - at) * (size - at)
-        term /= (at + 1) * (n - n_positives - size + at + 1)
-        total, at = total + term, at + 1
-    logs: Floats = (first + np.log(total)) / np.log(10)
-    return logs
+    logs: Floats = greater(found[:, 0], found[:, 1], n_positives, n) / np.log(10)
+    return logs[back.reshape(-1)].reshape(pairs.shape[:-1])
 
 
 def enriched_words(

@@ -18,7 +18,6 @@ from kmerengine.errors import InputError
 from kmerengine.io.atomic import check_writable
 from modelkit.figures import Format
 from modelkit.interpretation.context.context_figures import draw_heatmap
-from modelkit.interpretation.context.fisher import greater, odds_ratios
 from modelkit.interpretation.context.folders import write_folder
 from modelkit.interpretation.context.heatmap import merged
 from modelkit.interpretation.context.kmer_set import (
@@ -41,6 +40,7 @@ from modelkit.interpretation.context.sites import (
 )
 from modelkit.interpretation.context.windows import WordCounts, count_words, letters_of
 from modelkit.interpretation.topics.tables import table_of
+from modelkit.metrics.fisher import greater, odds_ratios
 
 __all__ = ["kmers"]
 

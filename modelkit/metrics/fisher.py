@@ -38,7 +38,8 @@ def odds_ratios(a: Ints, n: Ints, n_top: int, n_all: int) -> Floats:
 
 
 def greater(a: Ints, n: Ints, n_top: int, n_all: int) -> Floats:
-    """Natural logarithm of the one-sided P of each word, float64 (m,).
+    """Natural logarithm of the one-sided P of each word, float64 (m,): the hypergeometric chance
+    of `a` or more top ones among n.
 
     Parameters
     ----------
