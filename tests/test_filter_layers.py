@@ -11,14 +11,17 @@ from torch import nn
 from kmerengine import InputError
 from modelkit.interpretation.filters.layers import Field, FilterLayer
 from modelkit.models.bpaitac import BpAITAC, NetworkOptions
+from modelkit.models.danq import DanQ, DanQNetwork
+from modelkit.models.deepatac import DeepATAC, DeepATACNetwork
+from modelkit.models.deepsea import DeepSEA, DeepSEANetwork
 from modelkit.models.koo import ARCHITECTURES, KooCNN, KooNetwork
 from modelkit.models.pool import MaxPool
 from native_kernels.dilated_conv.block import Block
 
 
-def sees(layer, length):
+def sees(layer, length, channels=4):
     """Whether position n depends on base q: (q, n), of a network whose weights are positive."""
-    impulses = torch.zeros(length, 4, length)
+    impulses = torch.zeros(length, channels, length)
     impulses[:, 2] = torch.eye(length)
     with torch.inference_mode():
         return (layer(impulses) > 0).all(2).numpy()
@@ -31,8 +34,8 @@ def said(field, length, positions):
 
 def positive(network):
     with torch.no_grad():
-        for name, tensor in network.named_parameters():
-            if name.endswith("conv.weight") or name == "stem.weight":
+        for tensor in network.parameters():
+            if tensor.ndim == 3:
                 tensor.uniform_(0.5, 1)
     return network.eval()
 
@@ -107,6 +110,75 @@ def test_the_first_convolution_of_bpaitac():
     assert layer.field == Field(-3, 7, 1)
     with pytest.raises(InputError, match=r"layer: found 1, run has filters of layer 0$"):
         FilterLayer(network, 1, 60, "run")
+
+
+def network_of(name, length):
+    """Networks whose widths are even, and 6 channels for bases and cuts."""
+    if name == "danq":
+        options = {"filters": 3, "width": 26, "pool": 13, "lstm": 2, "dense": 2}
+        return DanQ(DanQNetwork(classes=1, length=length, **options))
+    options = {"filters": (3, 4, 2), "widths": (8, 8, 5), "dense": 2}
+    if name == "deepsea":
+        return DeepSEA(DeepSEANetwork(classes=1, length=length, **options))
+    return DeepATAC(DeepATACNetwork(classes=1, length=length, inputs=name, **options))
+
+
+@pytest.mark.parametrize("length", [130, 143])
+@pytest.mark.parametrize("name", ["danq", "deepsea", "dna", "both"])
+def test_layers_of_even_widths_and_relus_apart(name, length):
+    """Fields are what impulses reach, activations what the network itself has behind its ReLUs."""
+    torch.manual_seed(1)
+    network = network_of(name, length).eval()
+    channels = 4 if name in ("danq", "deepsea") else 6
+    with torch.no_grad():
+        for key, each in [*network.named_parameters(), *network.named_buffers()]:
+            if key.startswith("convs") and each.is_floating_point():
+                each.copy_(torch.rand(each.shape) - (0.0 if "running_var" in key else 0.5))
+    x = torch.zeros(5, channels, length)
+    x[:, :4] = torch.eye(4)[torch.randint(4, (5, length))].mT
+    x[:, 4:] = torch.rand(5, channels - 4, length).round()
+    relus = getattr(network, "conv_relus", None) or [network.conv_relu]
+    found = []
+    hooks = [relu.register_forward_hook(lambda *of: found.append(of[2].clone())) for relu in relus]
+    with torch.inference_mode():
+        network(x)
+        for number, expected in enumerate(found):
+            layer = FilterLayer(network, number, length, "run")
+            assert number or (expected == 0).any()  # what a missing ReLU would change
+            torch.testing.assert_close(layer(x), expected)
+    for hook in hooks:
+        hook.remove()
+    first = {"danq": Field(0, 26, 1)}.get(name, Field(-3, 8, 1))
+    assert FilterLayer(network, 0, length, "run").field == first
+    assert (FilterLayer(network, 0, length, "run").possible is None) == (name == "both")
+    plain = positive(network_of(name, length))
+    for number in range(len(plain.convs)):
+        layer = FilterLayer(plain, number, length, "run")
+        reached = sees(layer, length, channels)
+        np.testing.assert_array_equal(reached, said(layer.field, length, reached.shape[1]))
+
+
+def test_the_largest_possible_activation_of_a_folded_convolution():
+    """Of 4^3 words, where the norm turns half of the filters round and the bias is not 0."""
+    options = {"filters": (4,), "widths": (3,), "pools": (1,), "dropouts": (0.0,), "dense": 2}
+    network = DeepSEA(DeepSEANetwork(classes=1, length=3, **options)).eval()
+    rng = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for each in network.convs[0].parameters():
+            each.copy_(torch.randn(each.shape, generator=rng))
+        network.convs[0].norm.weight.copy_(torch.tensor([1.0, -0.5, 2.0, -1.0]))
+        network.convs[0].norm.running_mean.fill_(0.7)
+    layer = FilterLayer(network, 0, 3, "run")
+    x = torch.eye(4)[torch.tensor(list(product(range(4), repeat=3)))].mT
+    with torch.inference_mode():
+        best = layer(x)[:, 1].amax(0).numpy()
+    assert (best > 0).sum() > 1
+    np.testing.assert_allclose(layer.possible, best, rtol=1e-5, atol=1e-6)
+
+
+def test_a_network_that_sees_no_bases():
+    with pytest.raises(InputError, match="run: sees cuts alone, expected a network that sees bas"):
+        FilterLayer(network_of("atac", 130), 0, 130, "run")
 
 
 def test_the_largest_possible_activation_is_that_of_the_best_of_all_words(tmp_path):

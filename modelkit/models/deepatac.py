@@ -76,6 +76,8 @@ class DeepATAC(nn.Module):
         One for each convolution.
     dense, output : Linear
         The first takes position by position, each with all its channels.
+    seen : slice
+        Channels of the input that it takes.
     """
 
     def __init__(self, options: DeepATACNetwork) -> None:
@@ -83,10 +85,10 @@ class DeepATAC(nn.Module):
         if options.classes is None or options.length is None:
             raise ValueError("classes or length are not known; config.for_dataset has them")
         self.options = options
-        self._seen = SEEN[options.inputs]
+        self.seen = SEEN[options.inputs]
         self.convs, self.pools = nn.ModuleList(), nn.ModuleList()
         self.conv_relus, self.dropouts = nn.ModuleList(), nn.ModuleList()
-        channels, positions = self._seen.stop - self._seen.start, options.length
+        channels, positions = self.seen.stop - self.seen.start, options.length
         layers = zip(options.filters, options.widths, options.pools, options.dropouts, strict=True)
         for filters, width, pool, dropout in layers:
             conv = Convolution(
@@ -112,12 +114,12 @@ class DeepATAC(nn.Module):
         """Logits (B, K), at least float32, of bases and cuts (B, 6, P); bases (B, 4, P) are enough
         for a network that sees no cuts.
         """
-        least, length = self._seen.stop, self.options.length
+        least, length = self.seen.stop, self.options.length
         if x_BCP.ndim != 3 or x_BCP.shape[1] not in {least, 6} or x_BCP.shape[2] != length:
             raise ValueError(
                 f"the input must be (sequences, {least}, {length}), got {tuple(x_BCP.shape)}"
             )
-        x_BPC = x_BCP[:, self._seen].mT
+        x_BPC = x_BCP[:, self.seen].mT
         layers = zip(self.convs, self.conv_relus, self.pools, self.dropouts, strict=True)
         for conv, relu, pool, dropout in layers:
             x_BPC = dropout(pool(relu(conv(x_BPC))))

@@ -60,8 +60,8 @@ def filters(
     Parameters
     ----------
     run : Run or path
-        Of a network with lists of convolutions and pools, such as koo; or of one with a first
-        convolution, of which that can be shown, such as bpaitac.
+        Of a network with lists of convolutions and pools, such as koo, danq, deepsea or deepatac;
+        or of one with a first convolution, of which that can be shown, such as bpaitac.
     dataset : Dataset or path
         Whose sequences are looked at.
     output : path, optional

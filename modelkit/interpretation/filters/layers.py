@@ -2,8 +2,9 @@
 """The filters of a network's layer: how much they answer, and to which bases.
 
 A network shows its filters by two lists, `convs` and `pools`: convolutions (`Block` without
-residual) and pools (`MaxPool`) that take turns from the bases on. Of a network with a first
-convolution `stem` that one is known.
+residual, or `Convolution`, which a ReLU follows) and pools (`MaxPool`) that take turns from the
+bases on. Of a network with a first convolution `stem` that one is known. A network that takes a
+part of its input's channels alone says which, `seen`.
 
 B = sequences, P = bp, N = positions of the layer, C = channels, F = filters.
 """
@@ -16,12 +17,16 @@ import torch
 from torch import Tensor, nn
 
 from kmerengine.errors import InputError
+from modelkit.models.convolution import Convolution
 from modelkit.models.pool import MaxPool
 from native_kernels.dilated_conv.block import Block, Conv, folded
 
 __all__ = ["Field", "FilterLayer"]
 
-Below = list[tuple[Block, MaxPool]]
+Layer = Block | Conv | Convolution
+Below = list[tuple[Layer, MaxPool]]
+
+N_BASES = 4
 
 
 class Field(NamedTuple):
@@ -62,33 +67,39 @@ class FilterLayer:
     Raises
     ------
     InputError
-        A network whose convolutions are not known, or that has fewer.
+        A network whose convolutions are not known, that has fewer, or that sees no bases.
     """
 
     def __init__(self, network: nn.Module, number: int, length: int, where: object) -> None:
         self.number = number
+        self._seen: slice = getattr(network, "seen", slice(None))
+        if (self._seen.start or 0) >= N_BASES:
+            raise InputError(
+                f"{where}: sees cuts alone, expected a network that sees bases, whose filters can "
+                "be shown as motifs"
+            )
         self._below, self._conv = _layers(network, number, where)
         field, positions = Field(), length
         for conv, pool in self._below:
-            field, positions = _after_conv(field, positions, conv.conv)
+            field, positions = _after_conv(field, positions, _inner(conv))
             field, positions = _after_pool(field, positions, pool)
-        inner = self._conv.conv if isinstance(self._conv, Block) else self._conv
+        inner = _inner(self._conv)
         self.field, _ = _after_conv(field, positions, inner)
         self.n_filters = int(inner.weight.shape[0])
         self.possible: npt.NDArray[np.float64] | None = None
-        if not self._below and inner.weight.shape[1] == 4:
+        if not self._below and inner.weight.shape[1] == N_BASES:
             self.possible = _possible(self._conv)
 
     def __call__(self, x_BCP: Tensor) -> Tensor:
         """Activations (B, N, F) of what the network takes, not below 0."""
-        x_BNC = x_BCP.mT
+        x_BNC = x_BCP[:, self._seen].mT
         for conv, pool in self._below:
-            x_BNC = pool(conv(x_BNC))
+            x_BNC = pool(conv(x_BNC).clamp(min=0))
         found: Tensor = self._conv(x_BNC)
-        return found.clamp(min=0)  # a stem may have no ReLU
+        return found.clamp(min=0)  # the ReLU may be a module of its own; a stem may have none
 
 
-def _layers(network: nn.Module, number: int, where: object) -> tuple[Below, Block | Conv]:
+def _layers(network: nn.Module, number: int, where: object) -> tuple[Below, Layer]:
     """The convolutions and pools below a layer, and its convolution."""
     convs: Any = getattr(network, "convs", ())
     pools: Any = getattr(network, "pools", ())
@@ -106,10 +117,17 @@ def _layers(network: nn.Module, number: int, where: object) -> tuple[Below, Bloc
     return list(zip(convs, pools, strict=True))[:number], every[number]
 
 
-def _after_conv(field: Field, positions: int, conv: Conv) -> tuple[Field, int]:
-    size = conv.dilation * (int(conv.weight.shape[2]) - 1) + 1
+def _inner(layer: Layer) -> Conv | Convolution:
+    """What has the weights."""
+    return layer.conv if isinstance(layer, Block) else layer
+
+
+def _after_conv(field: Field, positions: int, conv: Conv | Convolution) -> tuple[Field, int]:
+    dilation = conv.dilation if isinstance(conv, Conv) else 1
+    size = dilation * (int(conv.weight.shape[2]) - 1) + 1
     if conv.padding == "same":
-        return field.above(-(size // 2), size), positions
+        before = size // 2 if isinstance(conv, Conv) else conv.before
+        return field.above(-before, size), positions
     return field.above(0, size), positions - size + 1
 
 
@@ -122,12 +140,13 @@ def _after_pool(field: Field, positions: int, pool: MaxPool) -> tuple[Field, int
 
 
 @torch.no_grad()
-def _possible(layer: Block | Conv) -> npt.NDArray[np.float64]:
-    conv = layer.conv if isinstance(layer, Block) else layer
+def _possible(layer: Layer) -> npt.NDArray[np.float64]:
+    conv = _inner(layer)
     weight, bias = conv.weight, conv.bias
-    if isinstance(layer, Block) and layer.norm is not None:
+    norm = None if isinstance(layer, Conv) else layer.norm
+    if norm is not None:
         # folded first: a batch norm of negative scale turns the order of the weights round
-        weight, bias = folded(weight, bias, layer.norm)
+        weight, bias = folded(weight, bias, norm)
     most = weight.double().amax(1).sum(1)
     if bias is not None:
         most = most + bias.double()
