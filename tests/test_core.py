@@ -327,6 +327,15 @@ def test_validation_in_training_has_both_strands(run, world, data):
     assert row["step"] == row["epoch"] * (2 * n // 16)
 
 
+def test_a_batch_may_hold_as_many_as_both_strands_are(data, tmp_path):
+    n = 2 * len(data.split("train"))
+    changes = [*STRANDS, "training.epochs=1"]
+    made = train(small_config(*changes, f"training.batch_size={n}"), data, tmp_path / "a")
+    assert pq.read_table(made.path / "metrics.parquet")["step"].to_pylist()[-1] == 1
+    with pytest.raises(InputError, match=f"found {n + 1}, but there are {n} training examples"):
+        train(small_config(*changes, f"training.batch_size={n + 1}"), data, tmp_path / "b")
+
+
 def test_training_takes_the_options(data):
     config = small_config(*STRANDS, "data.jitter=4").for_dataset(data)
     task = MODELS["koo"].task(config, data)

@@ -90,12 +90,13 @@ class Trainer:
         ranks.synchronise_norms(network)
         self.training_rows = task.rows("train")
         piece = options.batch_size // options.accumulate
-        if len(self.training_rows) < options.batch_size:
+        strands = 2 if getattr(config.data, "both_strands", False) else 1
+        n_examples = strands * len(self.training_rows)
+        if n_examples < options.batch_size:
             out = ", ".join(f"{n:,} {reason}" for reason, n in task.skipped.items())
             raise InputError(
                 f"training.batch_size: found {options.batch_size}, but there are "
-                f"{len(self.training_rows)} training examples"
-                + (f" (left out: {out})" if out else "")
+                f"{n_examples} training examples" + (f" (left out: {out})" if out else "")
             )
         if piece * options.accumulate != options.batch_size or piece % ranks.ranks:
             raise InputError(
@@ -117,8 +118,8 @@ class Trainer:
         self.n_batches = len(self.batches) // options.accumulate * options.accumulate
         if not self.n_batches:
             raise InputError(
-                f"training.batch_size: found {options.batch_size} for {len(self.training_rows)} "
-                "training examples, expected at most as many"
+                f"training.batch_size: found {options.batch_size} for {n_examples} training "
+                "examples, expected at most as many"
             )
         self.judged = len(task.rows("validation")) > 0
         select = self._selecting(options.select)
