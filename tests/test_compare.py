@@ -206,6 +206,29 @@ class TestHits:
         found = self.score(tmp_path, rows, peaks)
         assert found[:, 1].tolist() == pytest.approx([4, 0, 300])
 
+    def test_hits_of_another_genome(self, tmp_path):
+        row = "m\t\tchrc\t120\t129\t+\t9\t1e-4\t0.01\tA\n"
+        with pytest.raises(InputError, match="has hits on chrc, the sequences lie on c, d; expec"):
+            self.score(tmp_path, row)
+
+    def test_a_motif_without_a_hit_that_was_looked_for(self, world):
+        """kmerengine scan says what it looked for, though none is within q; FIMO does not."""
+        places = Places(("chr3",), np.zeros(1, np.int32), np.array([0]), np.array([9000]))
+        peaks = world.write_bed("all.bed", [("chr3", 0, 9000)])
+        path = world.folder / "strict.parquet"
+        never = Motif(name="never", probabilities=np.tile([0.97, 0.01, 0.01, 0.01], (14, 1)))
+        known = Motif(name="tal", probabilities=np.array(
+            [[0.97 if b == base else 0.01 for b in "ACGT"] for base in WORDS["tal"]]
+        ))  # fmt: skip
+        kmerengine.scan(world.folder / "g.fa", [known, never], output=path, p=1e-4, q=0.05)
+        assert "never" not in set(pq.read_table(path)["motif"].to_pylist())
+        motifs = {"a": ["never"], "b": ["tal"], "c": ["never", "tal"]}
+        found = hit_scores(places, path, ("a", "b", "c"), motifs, peaks, 0.05)
+        assert found[0, 0] == 0
+        assert found[0, 1] == found[0, 2] > 0
+        with pytest.raises(InputError, match="has no hit of 'other', the motif of 'a'"):
+            hit_scores(places, path, ("a",), {"a": ["other"]}, peaks, 0.05)
+
     def test_peaks_of_another_genome(self, tmp_path):
         (tmp_path / "p.bed").write_text("x\t0\t999\nc\t200\t300\n")
         with pytest.raises(InputError, match="shares no base with any of the 3 sequences"):
@@ -235,6 +258,21 @@ def test_what_cannot_be_compared(world, runs, hits, tmp_path, changes, message):
     files = {k: world.folder / v for k, v in changes.items() if k in ("hits", "peaks")}
     with pytest.raises(InputError, match=message):
         modelkit.compare(chosen, world.data, tmp_path / "o", device="cpu", **{**changes, **files})
+    assert not (tmp_path / "o").exists()
+
+
+def test_predictions_that_are_no_numbers(world, runs, tmp_path):
+    class Broken(modelkit.Run):
+        def network(self, device="cpu"):
+            network = super().network(device)
+            with torch.no_grad():
+                network.output.bias[1] = torch.nan
+            return network
+
+    broken = Broken.open(runs["dna"].path)
+    with pytest.raises(InputError, match=r"broken: its prediction for row .* is no finite number"):
+        modelkit.compare({"broken": broken, "both": runs["both"]}, world.data, tmp_path / "o",
+                         device="cpu")  # fmt: skip
     assert not (tmp_path / "o").exists()
 
 

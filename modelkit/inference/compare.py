@@ -137,7 +137,7 @@ def compare(
     ------
     InputError
         Runs of other labels than the data's or of other splits, hits without motifs or peaks, fewer
-        than two models, regions that hold none of the examples.
+        than two models, regions that hold none of the examples, predictions that are no numbers.
     """
     output = Path(output)
     opened = {name: r if isinstance(r, Run) else Run.open(r) for name, r in runs.items()}
@@ -166,7 +166,7 @@ def compare(
         masks[WITHIN] = within(places, within_regions, "within_regions")
     place = chosen_device(device)
     for done, (name, forecast) in enumerate(forecasts.items(), 1):
-        scores[name] = _logits(forecast, batch_size, place)
+        scores[name] = _logits(name, forecast, batch_size, place)
         if progress is not None:
             progress(done, len(forecasts))
     scores = {name: scores[name] for name in (*opened, *scores)}  # runs first
@@ -206,13 +206,21 @@ def _forecast(run: Run, data: Dataset, split: str) -> LabelForecast:
     return made
 
 
-def _logits(forecast: LabelForecast, batch_size: int, device: torch.device) -> Floats:
+def _logits(name: str, forecast: LabelForecast, batch_size: int, device: torch.device) -> Floats:
     forecast.load(device)
     order, done = np.arange(len(forecast.rows)), 0
     for batch in forecast.batches(order, batch_size, device):
         forecast.take(order[done : done + len(batch.rows)], batch)
         done += len(batch.rows)
-    return np.asarray(forecast.finish(Path())["logit"], np.float64)
+    found = np.asarray(forecast.finish(Path())["logit"], np.float64)
+    finite = np.isfinite(found).all(1)
+    if not finite.all():
+        row = forecast.rows[int(np.argmin(finite))]
+        raise InputError(
+            f"{name}: its prediction for row {row} of the data set is no finite number; expected a "
+            "network whose outputs are, evaluate it first"
+        )
+    return found
 
 
 def _check(

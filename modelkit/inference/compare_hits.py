@@ -99,9 +99,10 @@ def hit_scores(
     Raises
     ------
     InputError
-        Hits without q-values, a factor or a motif that is not there, peaks of another genome.
+        Hits without q-values, a factor or a motif that is not there, peaks or hits of another
+        genome.
     """
-    table = _table(Path(hits), q)
+    table, scanned = _table(Path(hits), q)
     strange = [name for name in motifs if name not in factors]
     if strange or not motifs:
         found = repr(strange[0]) if strange else "none"
@@ -114,6 +115,11 @@ def hit_scores(
     names, number = _coded(table["motif"])
     chroms, chrom = _coded(table["chrom"])
     of_chrom = {name: i for i, name in enumerate(chroms)}
+    if chroms and not of_chrom.keys() & set(places.names):
+        raise InputError(
+            f"{hits}: has hits on {', '.join(chroms[:3])}, the sequences lie on "
+            f"{', '.join(places.names[:3])}; expected hits of the same genome"
+        )
     start, end = (table[name].to_numpy().astype(np.int64) for name in ("start", "end"))
     value = -np.log10(np.maximum(table["p"].to_numpy(), SMALLEST))
     scores = np.full((len(places.start), len(factors)), np.nan)
@@ -122,12 +128,12 @@ def hit_scores(
         column[:] = 0
         chosen = np.zeros(len(names), np.bool_)
         for motif in members:
-            if motif not in names:
+            if motif not in names and motif not in scanned:
                 raise InputError(
                     f"{hits}: has no hit of {motif!r}, the motif of {factor!r}; it has "
                     f"{', '.join(names[:5])}{', ...' if len(names) > 5 else ''}"
                 )
-            chosen[names.index(motif)] = True
+            chosen |= np.array([name == motif for name in names], np.bool_)
         mine = kept & chosen[number]
         for i, name in enumerate(places.names):
             rows = np.flatnonzero(inside & (places.contig == i))
@@ -154,15 +160,22 @@ def _best(low: Rows, high: Rows, start: Rows, end: Rows, value: Floats) -> Float
     return found
 
 
-def _table(path: Path, q: float) -> pa.Table:
+def _table(path: Path, q: float) -> tuple[pa.Table, set[str]]:
+    """The hits, and the names of the motifs that were looked for, as far as the file says."""
     if not 0 < q <= 1:
         raise InputError(f"q: found {q}, expected above 0 and at most 1")
-    table = read_fimo(path) if path.suffix in TABLES else MotifHits.open(path).table()
+    scanned: set[str] = set()
+    if path.suffix in TABLES:
+        table = read_fimo(path)
+    else:
+        opened = MotifHits.open(path)
+        table = opened.table()
+        scanned = {str(each["name"]) for each in opened.provenance.get("motifs", ())}
     if "q" not in table.column_names or table["q"].null_count:
         raise InputError(
             f"{path}: has hits without q-values, expected one of each; scan with --q {q}"
         )
-    return table
+    return table, scanned
 
 
 def _coded(column: Any) -> tuple[list[str], npt.NDArray[np.int64]]:
