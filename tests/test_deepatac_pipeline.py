@@ -87,6 +87,21 @@ def test_each_stage_is_what_its_function_makes(made, given, world, tmp_path):
     assert (made.path / "figures" / "tal.png").read_bytes() == drawn.read_bytes()
 
 
+@pytest.mark.parametrize(("changes", "expected"), [([], 3), (["training.seed=7"], 7)])
+def test_a_change_of_the_seed_is_not_lost(given, tmp_path, monkeypatch, changes, expected):
+    import modelkit.pipelines.deepatac as module
+
+    seen = {}
+    monkeypatch.setattr(
+        module, "run_stages",
+        lambda stages, *_, **__: seen.update({each.name: each.parameters for each in stages}) or [],
+    )  # fmt: skip
+    pipeline_deepatac(output=tmp_path / "o", seed=3, **(given | {"changes": [*SMALL, *changes]}))
+    for name in ("both", "dna"):
+        config = seen[f"train {name}"]["config"]
+        assert (config["training"]["seed"], config["network"]["inputs"]) == (expected, name)
+
+
 def test_what_is_done_is_not_made_again(made, given):
     again = pipeline_deepatac(output=made.path, **given)
     assert not any(each.made for each in again.stages)
@@ -118,6 +133,11 @@ def test_reads_are_counted_first(given, world, tmp_path):
         ({"explain": ["sp1"]}, "explain: found 'sp1', expected one of gata, tal"),
         ({"motif_of": {"sp1": "TAL"}}, "motif_of: found 'sp1'"),
         ({"changes": ["network.blocks=2"]}, "network.blocks: unknown key"),
+        ({"preset": "dna"}, "network.inputs: found 'dna', expected both"),
+        ({"cuts": None, "samples": ["a.bam", "b.bed"]}, "a.bam, which flags duplicates, with .*/b"),
+        ({"explain": ["tal", "tal"]}, "explain: found a factor twice"),
+        ({"steps": 0}, "steps: found 0, expected 1 or more"),
+        ({"at_least": 1.5}, "at_least: found 1.5, expected a probability"),
     ],
 )
 def test_options_that_do_not_fit(given, tmp_path, changes, message):
@@ -190,6 +210,13 @@ class TestSignals:
                                  method="saliency", device="cpu")  # fmt: skip
         with pytest.raises(InputError, match="of 4 channels; expected a model of bases and cuts"):
             signals(dna, world.data, tmp_path / "f.png")
+
+    def test_methods_that_do_not_explain_cuts(self, made, tmp_path):
+        found = modelkit.attribute(made.path / "runs" / "both", made.path / "data", tmp_path / "a",
+                                   method="ism", targets=["tal"], device="cpu")  # fmt: skip
+        with pytest.raises(InputError, match="no numbers, since ism explains bases alone"):
+            signals(found, made.path / "data", tmp_path / "f.png")
+        assert not (tmp_path / "f.png").exists()
 
     def test_what_is_drawn(self, made, tmp_path, monkeypatch):
         """The network's own input beside the scores: cuts as it was told of them."""

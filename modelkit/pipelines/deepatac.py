@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import kmerengine
+from kmerengine.cut_sites.sources import is_alignments
 from kmerengine.datasets.labels import label_files
 from kmerengine.errors import InputError
 from modelkit.config import Config
 from modelkit.config_files import read_config
 from modelkit.figures import Format
+from modelkit.interpretation.methods.options import AttributionOptions
 from modelkit.pipelines.stages import Outcome, Say, Stage, run_stages
 
 __all__ = ["DeepATACPipeline", "pipeline_deepatac"]
@@ -89,8 +91,8 @@ def pipeline_deepatac(
     output : path
         The pipeline's folder: a new one, or one of before, which is gone on with.
     samples : sequence of paths
-        Reads of one cell type, as of `kmerengine.cuts`; their cuts are added up. Of BAM and CRAM
-        alone, what is flagged as a duplicate is left out.
+        Reads of one cell type, as of `kmerengine.cuts`; their cuts are added up. Of BAM and CRAM,
+        what is flagged as a duplicate is left out; text has no flags, and is not taken beside them.
     cuts : path, optional
         Or cuts that were made before.
     shift : str
@@ -102,7 +104,7 @@ def pipeline_deepatac(
     atac : bool
         Train on cuts alone too.
     preset, changes
-        As of `read_config`, for every network.
+        As of `read_config`, for every network; `network.inputs` is the pipeline's.
     motifs : path, optional
         A motif file: hits in `peaks` are compared too.
     motif_of : dict of str to str, optional
@@ -116,7 +118,7 @@ def pipeline_deepatac(
     steps : int
         Of integrated gradients.
     seed : int
-        Of networks.
+        Of networks, unless `changes` have another.
     figure : "png" or "svg"
     device, threads
         As of `train`.
@@ -141,7 +143,7 @@ def pipeline_deepatac(
         cuts=None if cuts is None else Path(cuts).absolute(), shift=shift, width=width,
         split=tuple(split), networks=("both", "dna", "atac") if atac else ("both", "dna"),
         config=read_config(
-            model="deepatac", preset=preset, changes=[*changes, f"training.seed={seed}"]
+            model="deepatac", preset=preset, changes=[f"training.seed={seed}", *changes]
         ),
         motifs=None if motifs is None else Path(motifs).absolute(), motif_of=dict(motif_of or {}),
         peaks=None if peaks is None else Path(peaks).absolute(),
@@ -186,6 +188,12 @@ class _Plan:
 
     def check(self) -> None:
         """InputError for what does not go together."""
+        inputs = getattr(self.config.network, "inputs", None)
+        if inputs != "both":
+            raise InputError(
+                f"network.inputs: found {inputs!r}, expected both: the pipeline trains on bases "
+                "and cuts, on bases, and with --atac on cuts"
+            )
         if bool(self.samples) == (self.cuts is not None):
             raise InputError(
                 f"samples: found {len(self.samples)} {'with' if self.samples else 'without'} "
@@ -195,6 +203,18 @@ class _Plan:
             raise InputError(
                 "motifs: --motifs, --motif and --peaks go together, expected all of them or none"
             )
+        flagged = [path for path in self.samples if is_alignments(path)]
+        others = [path for path in self.samples if not is_alignments(path)]
+        if flagged and others:
+            raise InputError(
+                f"samples: found {flagged[0]}, which flags duplicates, with {others[0]}, which "
+                "does not; expected all or none to; count them by kmerengine cuts and give --cuts"
+            )
+        if len(set(self.explain)) < len(self.explain):
+            raise InputError("explain: found a factor twice, expected each once")
+        AttributionOptions(method="ig", steps=self.steps)
+        if not 0 <= self.at_least <= 1:
+            raise InputError(f"at_least: found {self.at_least}, expected a probability, 0 to 1")
         for what, names in (("explain", self.explain), ("motif_of", self.motif_of)):
             for name in names:
                 if name not in self.labels:
@@ -213,7 +233,7 @@ class _Plan:
         return found
 
     def _cuts(self) -> Stage:
-        flagged = all(path.suffix in (".bam", ".cram") for path in self.samples)
+        flagged = is_alignments(self.samples[0])  # and so all of them
         options: dict[str, Any] = {"shift": self.shift, "drop_duplicates": flagged}
 
         def run(output: Path, _: bool) -> None:  # noqa: FBT001

@@ -63,8 +63,8 @@ def signals(
     Raises
     ------
     InputError
-        Attributions without cuts, of other data or without that row or target; a part that does not
-        lie in the example.
+        Attributions without cuts or scores of them (ism), of other data or without that row or
+        target; a part that does not lie in the example.
     """
     found = (
         attributions if isinstance(attributions, Attributions) else Attributions.open(attributions)
@@ -74,6 +74,11 @@ def signals(
     k = 0 if target is None else found.target(target)
     i = _example(found, k, row)
     scores, codes = found.read(i, i + 1)
+    if not np.isfinite(scores[0, k, 4:]).all():
+        raise InputError(
+            f"{found.path}: its scores of cuts are no numbers, since {found.method} explains bases "
+            "alone; expected another method, such as ig"
+        )
     bases = codes[0][:, None] == np.arange(4)
     shown = Shown(
         title=f"{found.targets[k]}: predicted {found.head} {found.prediction[i, k]:.3g}",
