@@ -2,6 +2,7 @@
 
 import json
 import math
+from hashlib import sha256
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -141,6 +142,10 @@ def test_tables_equal_plain_loops(world, runs, hits, tmp_path):
     about = json.loads((tmp_path / "out" / "compare.json").read_text())
     assert about["wins"][0]["against"] == "dna"
     assert about["parameters"]["motifs"] == {"tal": ["tal_0", "tal_1"]}
+    for name, run in runs.items():  # of two runs of one name the weights tell which it was
+        weights = (run.path / "best.safetensors").read_bytes()
+        said = {"name": name, "bytes": len(weights), "sha256": sha256(weights).hexdigest()}
+        assert about["inputs"]["runs"][name] == said
     for name in ("curves.png", "scatter.png"):
         assert (tmp_path / "out" / name).read_bytes()[:4] == b"\x89PNG"
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from binding_world import CONTIGS, WIDTH, World, small_config
+from binding_world import CONTIGS, WIDTH, WORDS, World, small_config
 
 import modelkit
 from kmerengine import InputError
@@ -281,6 +281,29 @@ def test_words_are_learnt_and_everything_else_runs_on_a_run(world, tmp_path):
     assert [world.windows[row][0] for row in rows] == [CONTIGS[2]] * len(rows)
     with pytest.raises(InputError, match="takes 6 channels, expected the 4 of bases"):
         modelkit.predict(run, world.data, tmp_path / "q", reverse_complement=True, device="cpu")
+
+
+@pytest.mark.parametrize("inputs", ["both", "dna"])
+def test_a_filter_s_motif_is_the_word_that_it_matches(world, tmp_path, inputs):
+    """Of a width of 8, 3 bases lie left of a position and 4 right of it."""
+
+    class Matching(modelkit.Run):
+        def network(self, device="cpu"):
+            network = super().network(device)
+            with torch.no_grad():
+                network.convs[0].bias.zero_()
+                weight = network.convs[0].weight
+                weight[0] = -1
+                weight[0, ["ACGT".index(base) for base in WORDS["gata"]], range(8)] = 1
+                weight[0, 4:] = 0
+            return network
+
+    config = small_config(f"network.inputs={inputs}", "training.epochs=0")
+    run = modelkit.train(config, world.data, tmp_path / "run", device="cpu")
+    found = modelkit.filters(Matching.open(run.path), world.data, threshold=1.0, device="cpu")
+    assert found.provenance["field"] == 8
+    letters = ["ACGT".index(base) for base in WORDS["gata"]]
+    np.testing.assert_array_equal(found.frequencies("filter_0"), np.eye(4)[letters])
 
 
 @pytest.mark.parametrize("inputs", ["both", "atac"])

@@ -18,6 +18,7 @@ import pyarrow as pa
 import torch
 
 from kmerengine import schemas
+from kmerengine.datasets.folder import ABOUT as DATASET_ABOUT
 from kmerengine.datasets.folder import Dataset
 from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic, check_writable
@@ -31,7 +32,7 @@ from modelkit.inference.forecast import Asked
 from modelkit.inference.label_forecast import LabelForecast
 from modelkit.interpretation.row_tables import as_table
 from modelkit.training.checkpoint import as_json
-from modelkit.training.run import Run
+from modelkit.training.run import BEST, Run
 
 __all__ = ["HITS", "Comparison", "compare"]
 
@@ -182,8 +183,11 @@ def compare(
         scores,
     )  # fmt: skip
     inputs = {
-        "dataset": data.path.name,
-        "runs": {name: run.path.name for name, run in opened.items()},
+        "dataset": schemas.digest(data.path / DATASET_ABOUT) | {"name": data.path.resolve().name},
+        "runs": {
+            name: schemas.digest(run.path / BEST) | {"name": run.path.resolve().name}
+            for name, run in opened.items()
+        },
         **{name: schemas.digest(Path(path)) for name, path in
            (("hits", hits), ("peaks", peaks), ("within_regions", within_regions))
            if path is not None},
