@@ -217,6 +217,10 @@ def test_bound_examples_with_a_score_are_taken(tmp_path: Path) -> None:
         kmers({"TAL1": made}, tmp_path / "p")
     with pytest.raises(InputError, match="has no label 'SP1'; it has GATA1, TAL1"):
         kmers({"TAL1": made}, tmp_path / "p", label="SP1")
+    made.labels = made.labels * 0
+    said = "no bound sequence has a score, of 0 bound and 40 others"
+    with pytest.raises(InputError, match=said):
+        kmers({"TAL1": made}, tmp_path / "p", label="TAL1")
 
 
 def test_cores_are_from_the_region_s_start_not_from_the_sequence_s(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from context_world import sites_of
 
 import modelkit
-from kmerengine import InputError
+from kmerengine import InputError, schemas
 from modelkit.cli import main
 
 LENGTH = 60
@@ -88,6 +88,10 @@ def test_scores_and_test_are_those_of_dictionaries(tmp_path: Path):
     assert made.p == pytest.approx(math.erfc(z / math.sqrt(2)), rel=1e-9)
     assert made.left_out["not tested"] == sum(r[3] == "NA" for r in rows) > 0
     assert sum(made.left_out.values()) + len(expected) == len(rows)
+    document = schemas.read_metadata(pq.read_schema(made.path), made.path, ("kmerengine.mpra",))
+    others = {"unbound sequences": 1, "sequences without any score": 0}
+    assert document["sequences"] == {"A": 9, "B": 9}
+    assert document["sequences_left_out"] == {"A": others, "B": others}
 
 
 def test_positives_with_higher_scores_are_found(tmp_path: Path):

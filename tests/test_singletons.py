@@ -413,5 +413,5 @@ def test_what_cannot_be_counted_is_said_in_a_line(two, tmp_path: Path):
     with pytest.raises(InputError, match="has no core motifs"):
         modelkit.singletons({"TF": plain}, tmp_path / "p.parquet", variants=tmp_path / "v.tsv")
     unbound = sites_of(tmp_path / "u", ["ACGT"], [[1, 1, 1, 1]], [(0, 2)], labels=[[0]])
-    with pytest.raises(InputError, match="no bound sequence has a score, of 1"):
+    with pytest.raises(InputError, match="no bound sequence has a score, of 0 bound and 1 others"):
         modelkit.singletons({"TF": unbound}, tmp_path / "p.parquet", variants=tmp_path / "v.tsv")

@@ -103,10 +103,9 @@ def aggregate(
     for done, each in enumerate(wanted):
         sites = read_sites(each.given, each.target, label)
         targets_of.append(sites.target)
-        n = len(sites.scores)
-        bound = np.ones(n, bool) if sites.bound is None else sites.bound
+        sites.bound_rows()  # there are some
         for flag in (True, False):
-            every = np.flatnonzero(bound == flag)
+            every = np.flatnonzero(sites.is_bound == flag)
             chosen = every[sites.scored[every]]
             if len(chosen):
                 first, mean = mean_profile(sites, chosen, orient=orient, cap=cap)
@@ -117,8 +116,6 @@ def aggregate(
                         "first": first, "mean": mean,
                     }
                 )  # fmt: skip
-            elif flag:
-                raise InputError(f"{sites.path}: no bound sequence has a score, of {len(every):,}")
         if progress is not None:
             progress(done + 1, len(wanted))
     first = max(row["first"] for row in rows)

@@ -30,7 +30,6 @@ from modelkit.interpretation.context.kmer_set import (
 )
 from modelkit.interpretation.context.places import StartPlaces
 from modelkit.interpretation.context.sites import (
-    NO_SCORE,
     Given,
     NamedSet,
     Sites,
@@ -45,7 +44,7 @@ from modelkit.metrics.fisher import greater, odds_ratios
 __all__ = ["kmers"]
 
 LONGEST = 8  # of a word: 65,536 of them
-UNBOUND, OTHER_PART = "unbound sequences", "sequences of the other part"
+OTHER_PART = "sequences of the other part"
 
 Part = Literal["all", "proximal", "distal"]
 Floats = npt.NDArray[np.float64]
@@ -112,7 +111,8 @@ def kmers(
     Raises
     ------
     InputError
-        As of `read_sites`, `named_sets` and `count_words`; an option out of its range.
+        As of `read_sites`, `named_sets` and `count_words`; no bound sequence has a score; an option
+        out of its range.
     """
     path = Path(output)
     check_writable(path, force=force, folder=NAMES)
@@ -220,17 +220,12 @@ def _rows(
     sites: Sites, starts: StartPlaces | None, within: int, part: Part
 ) -> tuple[Ints, dict[str, int]]:
     """Examples that are taken, and how many are not, by reason."""
-    bound = np.ones(len(sites.scores), bool) if sites.bound is None else sites.bound
-    rows = np.flatnonzero(bound)
-    left = {UNBOUND: len(bound) - len(rows), NO_SCORE: 0, OTHER_PART: 0}
-    scored = rows[sites.scored[rows]]
-    left[NO_SCORE] = len(rows) - len(scored)
+    scored, left = sites.bound_rows()
+    rows = scored
     if starts is not None:
         near = starts.near(sites, scored, within)
         rows = scored[near if part == "proximal" else ~near]
-        left[OTHER_PART] = len(scored) - len(rows)
-        return rows, left
-    return scored, left
+    return rows, left | {OTHER_PART: len(scored) - len(rows)}
 
 
 def _said(

@@ -17,7 +17,7 @@ from modelkit.interpretation.context.base_scores import base_scores
 
 __all__ = ["Along", "Sites", "named_sets", "read_sites", "target_of"]
 
-NO_SCORE = "sequences without any score"
+UNBOUND, NO_SCORE = "unbound sequences", "sequences without any score"
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.uint8]
@@ -78,6 +78,28 @@ class Sites(NamedTuple):
     def scored(self) -> Flags:
         """Examples that have a score, shape (n,)."""
         return ~np.isnan(self.scores[:, 0])
+
+    @property
+    def is_bound(self) -> Flags:
+        """Whether each example is bound, shape (n,); all are where there are no labels."""
+        return np.ones(len(self.scores), np.bool_) if self.bound is None else self.bound
+
+    def bound_rows(self) -> tuple[Ints, dict[str, int]]:
+        """Bound examples that have a score, and the number of the others by reason.
+
+        Raises
+        ------
+        InputError
+            There are none.
+        """
+        bound, scored = self.is_bound, self.scored
+        rows = np.flatnonzero(bound & scored)
+        if not len(rows):
+            raise InputError(
+                f"{self.path}: no bound sequence has a score, of {int(bound.sum()):,} bound and "
+                f"{int((~bound).sum()):,} others; expected one at least"
+            )
+        return rows, {UNBOUND: int((~bound).sum()), NO_SCORE: int((bound & ~scored).sum())}
 
     @property
     def centres(self) -> Ints:

@@ -21,7 +21,7 @@ from kmerengine.errors import InputError
 from kmerengine.io.atomic import check_writable
 from kmerengine.io.text import text_blocks
 from modelkit.interpretation.context.sites import Given
-from modelkit.interpretation.snps.positions import read_factors
+from modelkit.interpretation.snps.positions import check_contigs, read_factors, sequences_of
 from modelkit.interpretation.topics.tables import check_table_path, column, table_of, write_table
 
 __all__ = ["Mpra", "mpra"]
@@ -140,12 +140,7 @@ def mpra(
         scores[number, place >= 0] = positions.score[place[place >= 0]]
     inside = np.isfinite(scores).any(0)
     left_out[OUTSIDE] = int((~inside).sum())
-    known = {chrom for each in factors for chrom in each.positions.chroms}
-    if len(rows.chrom) and known.isdisjoint(rows.chrom.tolist()):
-        raise InputError(
-            f"{path}: has contigs {', '.join(np.unique(rows.chrom)[:3])}, the sequences "
-            f"{', '.join(sorted(known)[:3])}; expected some that both have"
-        )
+    check_contigs(path, set(rows.chrom.tolist()), factors)
     best = scores[:, inside].max(0)
     positive = rows.fdr[inside] < fdr
     if not positive.any() or positive.all():
@@ -180,6 +175,7 @@ def mpra(
         "u": u,
         "p": p,
         "left_out": dict(left_out),
+        **sequences_of(factors),
     }
     write_table(output, made, document, force=force)
     if figure is not None:

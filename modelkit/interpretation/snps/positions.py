@@ -4,7 +4,8 @@ A position has the greatest of its scores, and is in the core if it is in the co
 Sequences that overlap are laid on each other, so that each of their positions is one element.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,9 +21,7 @@ from modelkit.interpretation.context.sites import (
     read_sites,
 )
 
-__all__ = ["Factor", "ScoredPositions", "read_factors"]
-
-UNBOUND, NO_SCORE = "sequences that are not bound", "sequences without any score"
+__all__ = ["Factor", "ScoredPositions", "check_contigs", "read_factors", "sequences_of"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -48,14 +47,8 @@ class ScoredPositions:
     """
 
     def __init__(self, sites: Sites) -> None:
-        bound = np.ones(len(sites.scores), np.bool_) if sites.bound is None else sites.bound
-        rows = np.flatnonzero(bound & sites.scored)
+        rows, self.left_out = sites.bound_rows()
         self.n_sequences = len(rows)
-        if not len(rows):
-            raise InputError(f"{sites.path}: no bound sequence has a score, of {len(bound):,}")
-        self.left_out = {
-            UNBOUND: int((~bound).sum()), NO_SCORE: int((bound & ~sites.scored).sum()),
-        }  # fmt: skip
         length = sites.scores.shape[1]
         chroms = sites.chroms[rows].astype(str)
         rows = rows[np.lexsort((sites.starts[rows], chroms))]
@@ -128,3 +121,23 @@ def read_factors(
         name = f"{each.setting}:{each.name}" if each.setting else each.name
         found.append(Factor(name, sites.target, ScoredPositions(sites)))
     return found, input_digests(wanted)
+
+
+def sequences_of(factors: list[Factor]) -> dict[str, Any]:
+    """What a document says of the sequences of each factor: their number, and that of the others
+    by reason.
+    """
+    return {
+        "sequences": {each.name: each.positions.n_sequences for each in factors},
+        "sequences_left_out": {each.name: each.positions.left_out for each in factors},
+    }
+
+
+def check_contigs(path: Path, contigs: Collection[str], factors: list[Factor]) -> None:
+    """InputError where a file of variants has contigs, and none of them has a sequence."""
+    known = {chrom for each in factors for chrom in each.positions.chroms}
+    if contigs and known.isdisjoint(contigs):
+        raise InputError(
+            f"{path}: has contigs {', '.join(sorted(contigs)[:3])}, the sequences "
+            f"{', '.join(sorted(known)[:3])}; expected some that both have"
+        )

@@ -35,7 +35,12 @@ from kmerengine.io.atomic import check_writable
 from kmerengine.io.vcf import AlleleCount
 from modelkit.interpretation.context.sites import Given
 from modelkit.interpretation.snps.allele_counts import read_counts
-from modelkit.interpretation.snps.positions import Factor, read_factors
+from modelkit.interpretation.snps.positions import (
+    Factor,
+    check_contigs,
+    read_factors,
+    sequences_of,
+)
 from modelkit.interpretation.topics.mann_whitney import top_of
 from modelkit.interpretation.topics.tables import check_table_path, column, table_of, write_table
 
@@ -174,8 +179,7 @@ def singletons(
         "format": SINGLETONS,
         **counts,
         "left_out": dict(skipped),
-        "sequences": {each.name: each.positions.n_sequences for each in factors},
-        "sequences_left_out": {each.name: each.positions.left_out for each in factors},
+        **sequences_of(factors),
     }
     write_table(output, table, document, force=force)
     if figure is not None:
@@ -201,7 +205,6 @@ def _snps_of(
     alleles: Any, factors: list[Factor], least: int, skipped: Counter[str], path: Path
 ) -> Snps:
     """The SNPs that count, with the others added to `skipped`."""
-    known = {chrom for each in factors for chrom in each.positions.chroms}
     kept: dict[tuple[str, int, str], bool] = {}
     contigs: set[str] = set()
     misfit = ""
@@ -233,11 +236,7 @@ def _snps_of(
                 skipped[AGAIN] += 1
             else:
                 kept[key] = min(each.n, each.of - each.n) == 1
-    if contigs and known.isdisjoint(contigs):
-        raise InputError(
-            f"{path}: has contigs {', '.join(sorted(contigs)[:3])}, the sequences "
-            f"{', '.join(sorted(known)[:3])}; expected some that both have"
-        )
+    check_contigs(path, contigs, factors)
     if skipped[NOT_REFERENCE] > len(kept):
         raise InputError(
             f"{path}: {misfit}, and so at {skipped[NOT_REFERENCE]:,} of "
