@@ -153,6 +153,11 @@ def test_what_cannot_be_judged(world: dict[str, Any], tmp_path: Path) -> None:
         cross({"many": many}, data, as_class={"any": "tal"})
     with pytest.raises(InputError, match="has 3 labels, expected one"):
         cross(runs, {"many": world["folder"] / "many" / "data"})
+    some = dict.fromkeys(data, tmp_path)
+    with pytest.raises(InputError, match="samples: found 'gata', of which there is no run"):
+        cross({"many": many}, data, samples=some)
+    with pytest.raises(InputError, match="samples: found 'any', expected one of gata"):
+        cross(runs, data, samples={"any": tmp_path})
     with pytest.raises(InputError, match="expected one of each or more"):
         cross({}, data)
     with pytest.raises(InputError, match="max_fpr: found 0"):

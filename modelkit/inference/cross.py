@@ -269,3 +269,9 @@ def _check(
         for name in names:
             if name not in known:
                 raise InputError(f"{what}: found {name!r}, expected one of {', '.join(known)}")
+    for name in samples:
+        if name not in runs:
+            raise InputError(
+                f"samples: found {name!r}, of which there is no run; its GC is compared with the "
+                f"auROC of a run of that name, expected one beside {', '.join(runs)}"
+            )
