@@ -13,6 +13,7 @@ from scipy.stats import fisher_exact
 
 from kmerengine import InputError
 from modelkit.cli import main
+from modelkit.cli.topics._options import Named
 from modelkit.interpretation.context.heatmap import merged
 from modelkit.interpretation.context.kmer_set import ContextKmers
 from modelkit.interpretation.context.kmers import kmers
@@ -394,6 +395,16 @@ def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert said.exit_code, words
         assert message in said.stderr
     assert not Path("x").exists()
+
+
+def test_sets_are_called_as_their_folders(tmp_path: Path) -> None:
+    for name in ("H2A.Z", "CTCF"):
+        (tmp_path / name).mkdir()
+        assert Named().convert(f"{tmp_path}/{name}/", None, None) == (name, tmp_path / name)
+    file = tmp_path / "CTCF.bed"
+    file.touch()
+    assert Named().convert(str(file), None, None) == ("CTCF", file)
+    assert Named().convert(f"GC:A={tmp_path}", None, None) == ("GC:A", tmp_path)
 
 
 def test_what_is_refused(tmp_path: Path) -> None:

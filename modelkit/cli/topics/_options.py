@@ -12,7 +12,9 @@ FOLDER = "A folder."
 
 
 class Named(click.ParamType[tuple[str, Path]]):
-    """A file with a name before it; without one it is called as the file without suffix."""
+    """A file with a name before it; without one it is called as the file without suffix, or as the
+    folder, whose name may have a dot in it.
+    """
 
     name = "name=file"
 
@@ -21,7 +23,8 @@ class Named(click.ParamType[tuple[str, Path]]):
             return value
         name, sign, path = str(value).partition("=")
         if not sign:
-            return Path(value).stem, Path(value)
+            alone = Path(value)
+            return alone.name if alone.is_dir() else alone.stem, alone
         if not name or not path:
             self.fail(f"found {value!r}, expected a name and a file such as CTCF=ctcf.bed", param)
         return name, Path(path)
