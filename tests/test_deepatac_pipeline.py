@@ -102,6 +102,17 @@ def test_a_change_of_the_seed_is_not_lost(given, tmp_path, monkeypatch, changes,
         assert (config["training"]["seed"], config["network"]["inputs"]) == (expected, name)
 
 
+def test_outputs_of_factors_of_any_name(given, tmp_path):
+    bed = given["labels"][0] / "tal.bed"
+    options = given | {"labels": {"a/b": bed, "a": bed, "a_b": bed}, "motifs": None,
+                       "motif_of": None, "output": tmp_path / "o", "dry_run": True}  # fmt: skip
+    found = pipeline_deepatac(**(options | {"explain": ["a/b", "a"]}))
+    outputs = [each.output.relative_to(tmp_path / "o").as_posix() for each in found.stages[-4:]]
+    assert outputs == ["scores/a_b", "figures/a_b.png", "scores/a", "figures/a.png"]
+    with pytest.raises(InputError, match="'a_b' and 'a/b' would share the file a_b"):
+        pipeline_deepatac(**(options | {"explain": ["a/b", "a_b"]}))
+
+
 def test_what_is_done_is_not_made_again(made, given):
     again = pipeline_deepatac(output=made.path, **given)
     assert not any(each.made for each in again.stages)

@@ -24,6 +24,7 @@ from kmerengine.errors import InputError
 from modelkit.config import Config
 from modelkit.config_files import read_config
 from modelkit.figures import Format
+from modelkit.interpretation.attribution.exports import file_names
 from modelkit.interpretation.methods.options import AttributionOptions
 from modelkit.pipelines.stages import Outcome, Say, Stage, run_stages
 
@@ -212,6 +213,7 @@ class _Plan:
             )
         if len(set(self.explain)) < len(self.explain):
             raise InputError("explain: found a factor twice, expected each once")
+        file_names(self.explain, "")
         AttributionOptions(method="ig", steps=self.steps)
         if not 0 <= self.at_least <= 1:
             raise InputError(f"at_least: found {self.at_least}, expected a probability, 0 to 1")
@@ -349,12 +351,12 @@ class _Plan:
             )  # fmt: skip
 
         return Stage(
-            name=f"attribute {factor}", output=f"scores/{factor}", run=run,
+            name=f"attribute {factor}", output=f"scores/{_file(factor)}", run=run,
             inputs={"data": DATA, "run": "runs/both"}, parameters=options, resumable=True,
         )  # fmt: skip
 
     def _figure(self, factor: str) -> Stage:
-        scores = f"scores/{factor}"
+        scores = f"scores/{_file(factor)}"
 
         def run(output: Path, _: bool) -> None:  # noqa: FBT001
             from modelkit.interpretation.signals.signals import signals
@@ -362,6 +364,11 @@ class _Plan:
             signals(self.folder / scores, self.folder / DATA, output)
 
         return Stage(
-            name=f"figure {factor}", output=f"figures/{factor}.{self.figure}", run=run,
+            name=f"figure {factor}", output=f"figures/{_file(factor)}.{self.figure}", run=run,
             inputs={"data": DATA, "scores": scores},
         )  # fmt: skip
+
+
+def _file(factor: str) -> str:
+    """What the outputs of a factor are called: a name that every file system takes."""
+    return file_names((factor,), "")[0]
