@@ -25,6 +25,7 @@ from kmerengine.motifs.meme import write_meme
 from kmerengine.motifs.motif import Motif
 from modelkit.cli import main
 from modelkit.interpretation.attribution.attributions import Attributions
+from modelkit.pipelines import agentbind
 from modelkit.pipelines.agentbind import pipeline_agentbind
 from modelkit.training.run import Run
 
@@ -247,6 +248,19 @@ def test_networks_begin_with_a_pretrained_run_and_are_compared_with_it(
     wrong = few | {"pretrain": many.path, "class_of": {"tf_1": "none"}}
     with pytest.raises(InputError, match="has no class 'none'; it has tf_1, open"):
         run(out, wrong)
+
+
+@pytest.mark.parametrize(("changes", "seed"), [([], 7), (["training.seed=5"], 5)])
+def test_a_change_of_the_config_goes_before_the_seed_of_all(
+    changes: list[str], seed: int, options: dict[str, Any], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    seen: list[Any] = []
+    monkeypatch.setattr(agentbind, "run_stages", lambda stages, *_, **__: seen.extend(stages) or [])
+    run(tmp_path / "out", options | {"changes": [*TINY, *changes]}, seed=7, dry_run=True)
+    trained = [s for s in seen if s.name.startswith("train")]
+    assert {s.parameters["config"]["training"]["seed"] for s in trained} == {seed}
+    assert {s.parameters["seed"] for s in seen if s.name.startswith("sample")} == {7}
 
 
 def test_classes_are_those_of_the_run_that_is_given(

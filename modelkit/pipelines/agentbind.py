@@ -157,7 +157,7 @@ def pipeline_agentbind(
         GTF, GFF3 or BED of transcription start sites: context k-mers of proximal and of distal
         sites, beside those of all.
     seed : int
-        Of samples and networks.
+        Of samples and networks; of networks `changes` may have another.
     figure : "png" or "svg"
     device, threads
         As of `train`.
@@ -182,7 +182,7 @@ def pipeline_agentbind(
         accessible=None if accessible is None else Path(accessible).absolute(),
         settings=tuple(settings), cores=tuple(cores), motif_of=dict(motif_of or {}), p=p,
         background=background, width=width, split=tuple(split), config=read_config(
-            model=model, preset=preset, changes=[*changes, f"training.seed={seed}"]
+            model=model, preset=preset, changes=[f"training.seed={seed}", *changes]
         ),
         start=None if start is None else Path(start).absolute(),
         pretrain=None if pretrain is None else Path(pretrain).absolute(),
