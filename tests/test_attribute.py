@@ -36,13 +36,7 @@ from modelkit.interpretation.methods.options import AttributionOptions
 from modelkit.tasks.readouts import ProfileReadout, TotalReadout
 from modelkit.training.run import Run
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Any:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

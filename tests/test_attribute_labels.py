@@ -19,17 +19,11 @@ from modelkit.interpretation.methods.options import AttributionOptions
 from modelkit.tasks.readouts import LogitReadout
 from modelkit.training.train import train
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 WIDTH = 60
 OPTIONS = ["training.batch_size=16", "training.epochs=3", "data.unknown=0.25",
            "data.both_strands=true"]  # fmt: skip
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

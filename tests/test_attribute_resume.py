@@ -19,16 +19,10 @@ from modelkit.interpretation.attribution.attribute import attribute
 from modelkit.interpretation.attribution.attributions import Attributions
 from modelkit.training.run import Run
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CHUNKS = 9  # of one example each
 OPTIONS: dict[str, Any] = {"split": "all", "batch_size": 1, "n_references": 2, "npz": True}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Any:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,8 @@ from modelkit.training.optimizer import Stepper, TakesSteps
 from modelkit.training.run import Run
 from modelkit.training.train import train
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 WIDTH = 40
 PLANTED = ("GATAAG", "TGACTC", "CCGGAA")
 SPEC = Vocabulary.wildcard(4, 1).spec
@@ -35,14 +36,6 @@ SMALL: dict[str, Any] = {
     "network": {"topics": 5, "hidden": (7, 6), "vocabulary": SPEC},
     "training": {"batch_size": 10, "steps": 9, "frozen": {"prior": 5}, "learning_rate": 0.01},
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def make_data(folder: Path, *, n: int = 40, planted: bool = True) -> Dataset:

@@ -19,13 +19,7 @@ from modelkit.inference.compare import HITS
 from modelkit.inference.compare_hits import Places, hit_scores, within
 from modelkit.inference.compare_tables import factor_rows, wins_of
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

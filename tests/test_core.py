@@ -20,16 +20,10 @@ from modelkit.inference.predict import predict
 from modelkit.registry import MODELS
 from modelkit.training.train import train
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CPU = torch.device("cpu")
 MARGIN, WIDTH = 6, 60
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,8 @@ from modelkit.training.optimizer import Stepper
 from modelkit.training.run import Run
 from modelkit.training.train import train
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SIZES = {"filters": 6, "lstm": 5, "dense": 7, "length": 59, "classes": 2}
 # a network of a few thousand weights, for the sequences of label_world
 SMALL = [
@@ -41,14 +43,6 @@ def sequences(n, length, seed=0):
     codes = np.random.default_rng(seed).integers(0, 5, (n, length))
     rows = np.vstack([np.eye(4), np.full(4, 0.25)])
     return torch.from_numpy(rows[codes].transpose(0, 2, 1).copy()).float()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -17,13 +17,7 @@ from modelkit.tasks.binding import cut_channels
 from modelkit.tasks.binding_config import BindingOptions
 from modelkit.training.optimizer import Stepper
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

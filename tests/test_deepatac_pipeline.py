@@ -7,7 +7,6 @@ import click
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import torch
 from binding_world import SMALL, SPLIT, WIDTH, WORDS, World
 from click.testing import CliRunner
 
@@ -18,16 +17,10 @@ from modelkit.cli import main
 from modelkit.interpretation.signals.signals import signals
 from modelkit.pipelines.deepatac import pipeline_deepatac
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 ONLY_COMMAND = {"quiet"}
 ONLY_FUNCTION = {"say", "reporter", "progress"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -23,16 +23,10 @@ from modelkit.reporting.report import report
 from modelkit.training.several import train_seeds
 from modelkit.training.train import train
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 NAMES = tuple(WORDS)
 OPTIONS = ("training.learning_rate=0.01", "network.dense_dropout=0.1", "network.filters=[16, 16]")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

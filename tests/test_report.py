@@ -34,6 +34,8 @@ from modelkit.interpretation.motifs.seqlets import seqlets
 from modelkit.training.run import Run
 from modelkit.training.train import train
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 NAME = "<script>alert(1)</script> & $x^ Zürich 組織"
 LARGEST = 5_000_000  # bytes
 COMMANDS = ("train", "evaluate", "report", "attribute", "motifs", "footprint")
@@ -117,14 +119,6 @@ class Parsed(HTMLParser):
             }
             for row in body
         }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def attributions_of(data: Dataset, output: Path, targets: list[str]) -> Attributions:

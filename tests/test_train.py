@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,17 +31,11 @@ from modelkit.training.run import Run
 from modelkit.training.several import train_folds
 from modelkit.training.train import train
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def config(*changes: str, model: str = "bpaitac") -> Config:
     return read_config(model=model, changes=[*SMALL, *changes])
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)  # networks this small only wait for others
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,8 @@ from modelkit.training.several import train_seeds
 from modelkit.training.train import train
 from modelkit.training.transfer import Start
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SMALL = {
     "danq": ["network.filters=6", "network.width=8", "network.pool=5", "network.lstm=4",
              "network.dense=8"],
@@ -35,14 +37,6 @@ PASSED = {
 def config(model, *changes):
     every = ["training.batch_size=25", "training.epochs=2", "network.initial_sd=0.2"]
     return read_config(model=model, changes=[*every, *SMALL[model], *changes])
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
