@@ -53,7 +53,7 @@ Q = 0.05  # of whole motifs
 Q_WORDS, WORD = 0.3, 8  # of their positions that say most
 SEED = 7  # of motifs, peaks and probes
 CONFIG: dict[str, Any] = {
-    "network": {"topics": 24, "hidden": (64, 64, 64), "prior": 10.0},
+    "network": {"topics": 40, "hidden": (64, 64, 64), "prior": 10.0},
     "training": {
         "learning_rate": 1e-2,
         "rates": {"embedding": 2e-3, "bias": 0.1, "layers": 0.1},
