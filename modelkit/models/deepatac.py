@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from modelkit.models.convolution import Convolution
 from modelkit.models.pool import MaxPool
 from modelkit.tasks.binding_config import BindingNetwork
+from modelkit.tasks.label_config import check_one_each
 
 __all__ = ["DeepATAC", "DeepATACNetwork"]
 
@@ -56,13 +57,9 @@ class DeepATACNetwork(BindingNetwork):
 
     @model_validator(mode="after")
     def _one_of_each(self) -> Self:
-        n = len(self.filters)
-        found = [len(each) for each in (self.widths, self.pools, self.dropouts)]
-        if not n or set(found) != {n}:
-            raise ValueError(
-                "network: filters, widths, pools and dropouts must have a number for each "
-                f"convolution; found {n}, {', '.join(map(str, found))}"
-            )
+        check_one_each(
+            filters=self.filters, widths=self.widths, pools=self.pools, dropouts=self.dropouts
+        )
         return self
 
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from modelkit.models.convolution import Convolution, draw_normal
 from modelkit.models.pool import MaxPool
-from modelkit.tasks.label_config import LabelNetwork
+from modelkit.tasks.label_config import LabelNetwork, check_one_each
 
 __all__ = ["DeepSEA", "DeepSEANetwork"]
 
@@ -55,13 +55,9 @@ class DeepSEANetwork(LabelNetwork):
 
     @model_validator(mode="after")
     def _one_of_each(self) -> Self:
-        n = len(self.filters)
-        found = [len(each) for each in (self.widths, self.pools, self.dropouts)]
-        if not n or set(found) != {n}:
-            raise ValueError(
-                "network: filters, widths, pools and dropouts must have a number for each "
-                f"convolution; found {n}, {', '.join(map(str, found))}"
-            )
+        check_one_each(
+            filters=self.filters, widths=self.widths, pools=self.pools, dropouts=self.dropouts
+        )
         return self
 
 

@@ -21,7 +21,7 @@ from pydantic import AfterValidator, Field, model_validator
 from torch import Tensor, nn
 
 from modelkit.models.pool import MaxPool
-from modelkit.tasks.label_config import LabelNetwork
+from modelkit.tasks.label_config import LabelNetwork, check_one_each
 from native_kernels.dilated_conv.block import Block
 
 __all__ = ["ARCHITECTURES", "KooCNN", "KooNetwork"]
@@ -100,12 +100,9 @@ class KooNetwork(LabelNetwork):
 
     @model_validator(mode="after")
     def _one_of_each(self) -> Self:
-        n = len(self.filters)
-        if not n or {len(self.widths), len(self.pools), len(self.steps)} != {n}:
-            raise ValueError(
-                "network: filters, widths, pools and strides must have a number for each "
-                f"convolution; found {n}, {len(self.widths)}, {len(self.pools)}, {len(self.steps)}"
-            )
+        check_one_each(
+            filters=self.filters, widths=self.widths, pools=self.pools, strides=self.steps
+        )
         if any(step > size for step, size in zip(self.steps, self.pools, strict=True)):
             raise ValueError("network: strides must not be larger than pools")
         return self

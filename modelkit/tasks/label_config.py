@@ -1,5 +1,6 @@
 """What configs of models of labels have in common."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
@@ -11,7 +12,7 @@ from modelkit.data.options import ExampleOptions
 if TYPE_CHECKING:
     from kmerengine.datasets.folder import Dataset
 
-__all__ = ["LabelConfig", "LabelNetwork", "LabelObjective"]
+__all__ = ["LabelConfig", "LabelNetwork", "LabelObjective", "check_one_each"]
 
 
 class LabelNetwork(Section):
@@ -25,6 +26,17 @@ class LabelNetwork(Section):
 
     classes: int | None = Field(default=None, ge=1)
     length: int | None = Field(default=None, ge=1)
+
+
+def check_one_each(**layers: Sequence[object]) -> None:
+    """ValueError unless each of these options of a network has a number for each convolution."""
+    sizes = [len(each) for each in layers.values()]
+    if not all(sizes) or len(set(sizes)) > 1:
+        *names, last = layers
+        raise ValueError(
+            f"network: {', '.join(names)} and {last} must have a number for each convolution; "
+            f"found {', '.join(map(str, sizes))}"
+        )
 
 
 class LabelObjective(Section):

@@ -23,6 +23,7 @@ from kmerengine.errors import InputError
 from kmerengine.io.atomic import check_writable
 from kmerengine.io.list_columns import list_column
 from modelkit.figures import Format
+from modelkit.interpretation.column_tables import table_of
 from modelkit.interpretation.context.context_figures import draw_profiles
 from modelkit.interpretation.context.folders import write_folder
 from modelkit.interpretation.context.heatmap import clustered
@@ -42,7 +43,6 @@ from modelkit.interpretation.context.sites import (
     named_sets,
     read_sites,
 )
-from modelkit.interpretation.topics.tables import table_of
 
 __all__ = ["aggregate", "mean_profile", "z_scores"]
 

@@ -9,7 +9,7 @@ from kmerengine import schemas
 from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic
 from modelkit.figures import Format, encoded
-from modelkit.interpretation.topics.tables import put_table, read_table
+from modelkit.interpretation.column_tables import put_table, read_table
 
 __all__ = ["open_folder", "write_folder"]
 

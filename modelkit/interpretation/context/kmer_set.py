@@ -13,8 +13,8 @@ import pyarrow as pa
 from kmerengine import schemas
 from kmerengine.errors import InputError
 from kmerengine.io.tables import as_polars
+from modelkit.interpretation.column_tables import column
 from modelkit.interpretation.context.folders import open_folder
-from modelkit.interpretation.topics.tables import column
 
 if TYPE_CHECKING:
     import polars

@@ -17,6 +17,7 @@ from kmerengine import schemas
 from kmerengine.errors import InputError
 from kmerengine.io.atomic import check_writable
 from modelkit.figures import Format
+from modelkit.interpretation.column_tables import table_of
 from modelkit.interpretation.context.context_figures import draw_heatmap
 from modelkit.interpretation.context.folders import write_folder
 from modelkit.interpretation.context.heatmap import merged
@@ -38,7 +39,6 @@ from modelkit.interpretation.context.sites import (
     read_sites,
 )
 from modelkit.interpretation.context.windows import WordCounts, count_words, letters_of
-from modelkit.interpretation.topics.tables import table_of
 from modelkit.metrics.fisher import greater, odds_ratios
 
 __all__ = ["kmers"]

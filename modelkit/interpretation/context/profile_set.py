@@ -15,8 +15,8 @@ import pyarrow as pa
 from kmerengine import schemas
 from kmerengine.errors import InputError
 from kmerengine.io.tables import as_polars
+from modelkit.interpretation.column_tables import column, list_of
 from modelkit.interpretation.context.folders import open_folder
-from modelkit.interpretation.topics.tables import column, list_of
 
 if TYPE_CHECKING:
     import polars

@@ -20,9 +20,9 @@ from kmerengine import schemas
 from kmerengine.errors import InputError
 from kmerengine.io.atomic import check_writable
 from kmerengine.io.text import text_blocks
+from modelkit.interpretation.column_tables import check_table_path, column, table_of, write_table
 from modelkit.interpretation.context.sites import Given
 from modelkit.interpretation.snps.positions import check_contigs, read_factors, sequences_of
-from modelkit.interpretation.topics.tables import check_table_path, column, table_of, write_table
 
 __all__ = ["Mpra", "mpra"]
 

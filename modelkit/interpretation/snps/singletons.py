@@ -33,6 +33,7 @@ from kmerengine import schemas
 from kmerengine.errors import InputError
 from kmerengine.io.atomic import check_writable
 from kmerengine.io.vcf import AlleleCount
+from modelkit.interpretation.column_tables import check_table_path, column, table_of, write_table
 from modelkit.interpretation.context.sites import Given
 from modelkit.interpretation.snps.allele_counts import read_counts
 from modelkit.interpretation.snps.positions import (
@@ -42,7 +43,6 @@ from modelkit.interpretation.snps.positions import (
     sequences_of,
 )
 from modelkit.interpretation.topics.mann_whitney import top_of
-from modelkit.interpretation.topics.tables import check_table_path, column, table_of, write_table
 
 __all__ = ["Singletons", "singletons", "two_proportions"]
 

@@ -18,14 +18,14 @@ from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic, check_writable
 from kmerengine.io.list_columns import list_column
 from modelkit.figures import Format, encoded
-from modelkit.interpretation.topics.analysis_figures import draw_bars
-from modelkit.interpretation.topics.map import TopicMap
-from modelkit.interpretation.topics.tables import (
+from modelkit.interpretation.column_tables import (
     column,
     list_of,
     put_table,
     table_of,
 )
+from modelkit.interpretation.topics.analysis_figures import draw_bars
+from modelkit.interpretation.topics.map import TopicMap
 from modelkit.interpretation.topics.values import check_model, values_of
 
 if TYPE_CHECKING:

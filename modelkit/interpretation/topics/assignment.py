@@ -27,14 +27,14 @@ import pyarrow as pa
 from kmerengine import schemas
 from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic, check_writable
-from modelkit.interpretation.topics.chip import Bound, bound_peaks
-from modelkit.interpretation.topics.map import TopicMap
-from modelkit.interpretation.topics.tables import (
+from modelkit.interpretation.column_tables import (
     column,
     list_of,
     put_table,
     table_of,
 )
+from modelkit.interpretation.topics.chip import Bound, bound_peaks
+from modelkit.interpretation.topics.map import TopicMap
 from modelkit.interpretation.topics.values import (
     Values,
     check_model,

@@ -15,13 +15,13 @@ import pyarrow as pa
 from kmerengine import schemas
 from kmerengine.errors import InputError
 from kmerengine.io.text import text_blocks
-from modelkit.interpretation.topics.map import TopicMap
-from modelkit.interpretation.topics.tables import (
+from modelkit.interpretation.column_tables import (
     check_table_path,
     column,
     table_of,
     write_table,
 )
+from modelkit.interpretation.topics.map import TopicMap
 
 __all__ = ["TopicComparison", "read_expression", "topic_comparison"]
 

@@ -17,15 +17,15 @@ from kmerengine import schemas
 from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic, check_writable
 from modelkit.figures import Format, encoded
-from modelkit.interpretation.topics.analysis_figures import draw_distributions
-from modelkit.interpretation.topics.mann_whitney import top_mann_whitney, top_of
-from modelkit.interpretation.topics.map import check_share, labelled
-from modelkit.interpretation.topics.probes import Probes
-from modelkit.interpretation.topics.tables import (
+from modelkit.interpretation.column_tables import (
     column,
     put_table,
     table_of,
 )
+from modelkit.interpretation.topics.analysis_figures import draw_distributions
+from modelkit.interpretation.topics.mann_whitney import top_mann_whitney, top_of
+from modelkit.interpretation.topics.map import check_share, labelled
+from modelkit.interpretation.topics.probes import Probes
 from modelkit.interpretation.topics.values import Kind, values_of
 
 if TYPE_CHECKING:

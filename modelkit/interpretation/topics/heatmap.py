@@ -25,15 +25,15 @@ from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic, check_writable
 from kmerengine.io.list_columns import list_column
 from modelkit.figures import Format, encoded
-from modelkit.interpretation.topics.analysis_figures import draw_matrix
-from modelkit.interpretation.topics.map import labelled
-from modelkit.interpretation.topics.probes import Probes
-from modelkit.interpretation.topics.tables import (
+from modelkit.interpretation.column_tables import (
     column,
     list_of,
     put_table,
     table_of,
 )
+from modelkit.interpretation.topics.analysis_figures import draw_matrix
+from modelkit.interpretation.topics.map import labelled
+from modelkit.interpretation.topics.probes import Probes
 from modelkit.interpretation.topics.values import Kind, check_seed, values_of
 
 if TYPE_CHECKING:

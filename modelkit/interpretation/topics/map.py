@@ -24,16 +24,16 @@ import pyarrow as pa
 
 from kmerengine import schemas
 from kmerengine.errors import InputError
-from modelkit.interpretation.motifs.naming import q_values
-from modelkit.interpretation.topics.mann_whitney import top_mann_whitney, top_of
-from modelkit.interpretation.topics.probes import Probes, factors_of, numbered, read_labels
-from modelkit.interpretation.topics.tables import (
+from modelkit.interpretation.column_tables import (
     check_table_path,
     column,
     read_table,
     table_of,
     write_table,
 )
+from modelkit.interpretation.motifs.naming import q_values
+from modelkit.interpretation.topics.mann_whitney import top_mann_whitney, top_of
+from modelkit.interpretation.topics.probes import Probes, factors_of, numbered, read_labels
 from modelkit.interpretation.topics.values import Kind, Values, largest_topics, values_of
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from kmerengine import schemas
 from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic, check_writable
 from modelkit.figures import Format, encoded
+from modelkit.interpretation.column_tables import column, put_table, table_of
 from modelkit.interpretation.topics.analysis_figures import draw_points
-from modelkit.interpretation.topics.tables import column, put_table, table_of
 from modelkit.interpretation.topics.values import check_model, check_seed, values_of
 
 if TYPE_CHECKING:

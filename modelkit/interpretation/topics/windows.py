@@ -18,8 +18,8 @@ from kmerengine.io.atomic import atomic, check_writable
 from kmerengine.io.bed import read_regions
 from kmerengine.io.fasta import Genome
 from kmerengine.regions import TOO_SHORT, Regions, place_regions
+from modelkit.interpretation.column_tables import column, list_of, put_table, table_of
 from modelkit.interpretation.topics.map import TopicMap
-from modelkit.interpretation.topics.tables import column, list_of, put_table, table_of
 from modelkit.interpretation.topics.topic_model import TopicModel, proportions_of
 from modelkit.training.run import Run
 from native_kernels.kmer_count import count_rows

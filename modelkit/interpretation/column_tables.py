@@ -1,4 +1,4 @@
-"""Tables of the analyses of topics: their formats, and how they are written and read."""
+"""Tables that are made column by column: how they are written and read."""
 
 from collections.abc import Mapping
 from pathlib import Path
