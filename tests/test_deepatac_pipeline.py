@@ -106,6 +106,18 @@ def test_outputs_of_factors_of_any_name(given, tmp_path):
         pipeline_deepatac(**(options | {"explain": ["a/b", "a_b"]}))
 
 
+def test_the_command_names_the_option_that_is_wrong(given, tmp_path):
+    bed = given["labels"][0] / "tal.bed"
+    words = ["--genome", given["genome"], "--regions", given["regions"], "-o", tmp_path / "o"]
+    for more, said in (
+        (["--labels", f"tal={bed}", "--labels", f"tal={bed.parent}/gata.bed"], "labels: found"),
+        (["--labels", bed, "--motif", "tal"], "motif: found 'tal', expected NAME=MOTIF"),
+    ):
+        done = CliRunner().invoke(main, ["pipeline", "deepatac", *map(str, [*words, *more])])
+        assert done.exit_code == 1
+        assert said in done.stderr
+
+
 def test_what_is_done_is_not_made_again(made, given):
     again = pipeline_deepatac(output=made.path, **given)
     assert not any(each.made for each in again.stages)

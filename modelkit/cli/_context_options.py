@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
-from modelkit.cli.topics._options import Named, by_name
+from modelkit.cli._names import Named, by_name
 
 F = TypeVar("F", bound=Callable[..., Any])
 

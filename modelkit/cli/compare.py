@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from kmerengine.cli._options import PATH, force, quiet
-from modelkit.cli.topics._options import Named, by_name
+from modelkit.cli._names import Named, by_name
 
 
 def _motifs(

@@ -1,32 +1,12 @@
 """`modelkit cross`."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from kmerengine.cli._options import PATH, force, quiet
-from modelkit.cli.topics._options import Named, by_name
-
-
-def _pairs(what: str) -> Callable[..., dict[str, str] | None]:
-    """A callback: NAME=`what` as a dictionary; None where there are none."""
-
-    def read(
-        ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
-    ) -> dict[str, str] | None:
-        found: dict[str, str] = {}
-        for value in values:
-            name, sign, text = value.partition("=")
-            if not (name and sign and text):
-                raise click.BadParameter(f"found {value!r}, expected NAME={what}", ctx, param)
-            if name in found:
-                raise click.BadParameter(f"found {name!r} twice, expected each once", ctx, param)
-            found[name] = text
-        return found or None
-
-    return read
+from modelkit.cli._names import Named, by_name, texts_by_name
 
 
 @click.command("cross")
@@ -39,7 +19,7 @@ def _pairs(what: str) -> Callable[..., dict[str, str] | None]:
 )  # fmt: skip
 @click.option("-o", "--output", type=PATH, help="A folder for the tables and figures.")
 @click.option(
-    "--as-class", multiple=True, callback=_pairs("CLASS"), metavar="NAME=CLASS",
+    "--as-class", multiple=True, callback=texts_by_name("CLASS"), metavar="NAME=CLASS",
     help="Judge a run of several classes by this one, on all data; repeatable.",
 )  # fmt: skip
 @click.option(

@@ -5,33 +5,8 @@ from typing import Any
 
 import click
 
-from kmerengine.cli._options import PATH, quiet
-from kmerengine.errors import InputError
-
-
-def _named(values: tuple[str, ...], what: str) -> dict[str, str]:
-    """NAME=VALUE options as a dictionary."""
-    found: dict[str, str] = {}
-    for value in values:
-        name, sign, text = value.partition("=")
-        if not (name and sign and text):
-            raise InputError(f"{what}: found {value!r}, expected NAME={what.upper()}")
-        if name in found:
-            raise InputError(f"{what}: found {name!r} twice, expected each once")
-        found[name] = text
-    return found
-
-
-def _chip(values: tuple[str, ...]) -> dict[str, Path]:
-    """NAME=BED, region files, folders and tables."""
-    from kmerengine.datasets.labels import label_files
-
-    named = {v: v.partition("=") for v in values if "=" in v and not Path(v).exists()}
-    found = {name: Path(path) for name, _, path in named.values()}
-    others = label_files([v for v in values if v not in named])
-    if len(found) < len(named) or found.keys() & others.keys():
-        raise InputError("chip: found a name twice, expected each once")
-    return found | others
+from kmerengine.cli._options import PATH
+from modelkit.cli.pipeline._options import named, named_files, run_options, watched
 
 
 def _listed(ctx: click.Context, param: click.Parameter, text: str) -> tuple[str, ...]:  # noqa: ARG001
@@ -96,14 +71,7 @@ def _listed(ctx: click.Context, param: click.Parameter, text: str) -> tuple[str,
 @click.option("--unbound", is_flag=True, help="Score unbound sites, too.")
 @click.option("--tss", type=PATH, help="GTF, GFF3 or BED: k-mers of proximal and distal sites.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of samples and networks.")
-@click.option(
-    "--figure", type=click.Choice(["png", "svg"]), default="png", show_default=True,
-    help="Format of the figures.",
-)  # fmt: skip
-@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N or auto.")
-@click.option("--threads", type=int, metavar="N", help="On the CPU.  [default: all]")
-@click.option("--dry-run", is_flag=True, help="Only list the stages.")
-@quiet
+@run_options
 def command(
     genome: Path,
     motifs: Path,
@@ -120,22 +88,13 @@ def command(
     What was made before, of the same inputs and options, is not made again; an interrupted run goes
     on when it is called again.
     """
-    from kmerengine.cli._progress import work_bar
-    from modelkit.cli._progress import reporter
     from modelkit.pipelines.agentbind import pipeline_agentbind
 
-    def say(line: str) -> None:
-        if not quiet:
-            click.echo(line, err=True)
-
-    with (
-        reporter(show=not quiet) as told,
-        work_bar("working", "piece", 1, show=not quiet) as progress,
-    ):
+    with watched(quiet=quiet) as told:
         made = pipeline_agentbind(
-            genome, motifs, _chip(chip), output,
-            motif_of=_named(motif_of, "motif") or None, class_of=_named(class_of, "class") or None,
-            say=say, reporter=told, progress=progress, **options,
+            genome, motifs, named_files(chip, "chip"), output,
+            motif_of=named(motif_of, "motif") or None, class_of=named(class_of, "class") or None,
+            **told, **options,
         )  # fmt: skip
     for line in made.lines():
         click.echo(line)

@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from kmerengine.cli._options import PATH, quiet
-from modelkit.cli.pipeline.agentbind import _chip, _named
+from kmerengine.cli._options import PATH
+from modelkit.cli.pipeline._options import named, named_files, run_options, watched
 
 
 @click.command("deepatac")
@@ -48,14 +48,7 @@ from modelkit.cli.pipeline.agentbind import _chip, _named
 )  # fmt: skip
 @click.option("--steps", type=int, default=50, show_default=True, help="Of integrated gradients.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the networks.")
-@click.option(
-    "--figure", type=click.Choice(["png", "svg"]), default="png", show_default=True,
-    help="Format of the figures.",
-)  # fmt: skip
-@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N or auto.")
-@click.option("--threads", type=int, metavar="N", help="On the CPU.  [default: all]")
-@click.option("--dry-run", is_flag=True, help="Only list the stages.")
-@quiet
+@run_options
 def command(
     genome: Path,
     regions: Path,
@@ -71,19 +64,10 @@ def command(
     What was made before, of the same inputs and options, is not made again; an interrupted run goes
     on when it is called again.
     """
-    from kmerengine.cli._progress import work_bar
-    from modelkit.cli._progress import reporter
     from modelkit.pipelines.deepatac import pipeline_deepatac
 
-    def say(line: str) -> None:
-        if not quiet:
-            click.echo(line, err=True)
-
-    with (
-        reporter(show=not quiet) as told,
-        work_bar("working", "piece", 1, show=not quiet) as progress,
-    ):
+    with watched(quiet=quiet) as told:
         pipeline_deepatac(
-            genome, regions, _chip(labels), output, motif_of=_named(motif_of, "motif") or None,
-            say=say, reporter=told, progress=progress, **options,
+            genome, regions, named_files(labels, "labels"), output,
+            motif_of=named(motif_of, "motif") or None, **told, **options,
         )  # fmt: skip

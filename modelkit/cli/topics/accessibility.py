@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 from kmerengine.cli._options import force, quiet
-from modelkit.cli.topics._options import Named, by_name, figure, output, topic_map
+from modelkit.cli._names import Named, by_name
+from modelkit.cli.topics._options import figure, output, topic_map
 
 
 @click.command("accessibility")

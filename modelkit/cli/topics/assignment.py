@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 from kmerengine.cli._options import PATH, force, quiet
-from modelkit.cli.topics._options import Named, by_name, chip_help, min_overlap, output
+from modelkit.cli._names import Named, by_name
+from modelkit.cli.topics._options import chip_help, min_overlap, output
 
 
 @click.command("assignment")
