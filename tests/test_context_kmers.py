@@ -13,7 +13,7 @@ from scipy.stats import fisher_exact
 
 from kmerengine import InputError
 from modelkit.cli import main
-from modelkit.cli.topics._options import Named
+from modelkit.cli._names import Named
 from modelkit.interpretation.context.heatmap import merged
 from modelkit.interpretation.context.kmer_set import ContextKmers
 from modelkit.interpretation.context.kmers import kmers
