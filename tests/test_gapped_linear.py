@@ -227,7 +227,8 @@ def test_the_same_bits_on_any_number_of_threads_and_twice() -> None:
             assert torch.equal(a, b)
 
 
-def test_the_step_is_that_of_adam_on_the_gradient() -> None:
+@pytest.mark.parametrize("decay", [0.0, 0.5])
+def test_the_step_is_that_of_adam_on_the_gradient(decay: float) -> None:
     vocabulary = VOCABULARIES["k=4"]
     exact, p = exact_counts(vocabulary, sequences()), projection(vocabulary)
     columns: Columns = gapped_columns(*exact, *p, vocabulary.n_features)
@@ -235,7 +236,9 @@ def test_the_step_is_that_of_adam_on_the_gradient() -> None:
     weight = torch.nn.Parameter(torch.randn(vocabulary.n_features, 21))
     moved = weight.detach().clone()
     mean, square = torch.zeros_like(moved), torch.zeros_like(moved)
-    adam = torch.optim.Adam([weight], 0.02, (0.8, 0.95), 1e-6, fused=True)
+    adam = torch.optim.AdamW(
+        [weight], 0.02, (0.8, 0.95), 1e-6, weight_decay=decay, fused=True
+    )
     for number in range(1, 8):
         y = gapped_linear(*exact, weight, *p, columns)
         dy = torch.randn_like(y)
@@ -243,7 +246,7 @@ def test_the_step_is_that_of_adam_on_the_gradient() -> None:
         y.backward(dy)
         adam.param_groups[0]["lr"] = 0.02 / number
         adam.step()
-        step = AdamStep(number, 0.02 / number, (0.8, 0.95), 1e-6)
+        step = AdamStep(number, 0.02 / number, (0.8, 0.95), 1e-6, decay)
         gapped_linear_step(moved, mean, square, columns, dy, step)
     held = adam.state[weight]
     torch.testing.assert_close(moved, weight.detach(), rtol=1e-5, atol=1e-6)

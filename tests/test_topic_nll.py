@@ -194,18 +194,21 @@ def test_the_same_bits_on_any_number_of_threads_and_twice() -> None:
             assert torch.equal(a, b)
 
 
-def test_the_step_is_that_of_adam_on_the_gradient() -> None:
+@pytest.mark.parametrize("decay", [0.0, 0.5])
+def test_the_step_is_that_of_adam_on_the_gradient(decay: float) -> None:
     z, logits, x = problem()
     z, columns = z.float(), sparse(x)
     weight = torch.nn.Parameter(logits.float())
     moved = weight.detach().clone()
     mean, square = torch.zeros_like(moved), torch.zeros_like(moved)
-    adam = torch.optim.Adam([weight], 0.02, (0.8, 0.95), 1e-6, fused=True)
+    adam = torch.optim.AdamW(
+        [weight], 0.02, (0.8, 0.95), 1e-6, weight_decay=decay, fused=True
+    )
     for number in range(1, 8):
         upstream = torch.linspace(0, number, len(z))
         weight.grad = None
         topic_nll(z, weight, columns).backward(upstream)
-        step = AdamStep(number, 0.02 / number, (0.8, 0.95), 1e-6)
+        step = AdamStep(number, 0.02 / number, (0.8, 0.95), 1e-6, decay)
         made = TopicLoss.of(z, moved.clone(), columns)
         topic_nll_step(moved, mean, square, made, upstream, step)
         adam.param_groups[0]["lr"] = 0.02 / number

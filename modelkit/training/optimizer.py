@@ -29,10 +29,9 @@ class TakesSteps(Protocol):
 
 def _needs_gradients(options: TrainingOptions) -> bool:
     """Whether a step wants more of gradients than Adam does, or they come in pieces."""
-    other = options.optimizer != "adam" or options.compile or options.accumulate > 1
-    return bool(
-        other or options.l1 or options.l2 or options.weight_decay or options.clip_norm is not None
-    )
+    other = options.optimizer == "sgd" or options.compile or options.accumulate > 1
+    mixed = options.optimizer == "adam" and options.weight_decay  # decay within the averages
+    return bool(other or mixed or options.l1 or options.l2 or options.clip_norm is not None)
 
 
 def penalised(model: nn.Module) -> dict[str, nn.Parameter]:
@@ -176,7 +175,9 @@ class Stepper:
                 state["exp_avg_sq"] = torch.zeros_like(parameter)
             state["step"] += 1
             rate = self.learning_rate * self.rates[name]
-            step = AdamStep(int(state["step"]), rate, options.betas, options.eps)
+            step = AdamStep(
+                int(state["step"]), rate, options.betas, options.eps, options.weight_decay
+            )
             take(state["exp_avg"], state["exp_avg_sq"], step)
         self.model.steps.clear()
 

@@ -139,9 +139,11 @@ def adam(
     """Move features [first, last) of weight (D, U): their gradient, and Adam's step on it.
 
     `mean` and `square` are Adam's averages; `rates` are its learning rate over the correction of
-    the mean, 1 - beta 1, 1 - beta 2, one over the root of the correction of the square, and eps.
+    the mean, 1 - beta 1, 1 - beta 2, one over the root of the correction of the square, eps, and
+    the share of a weight that decay leaves.
     """
     size, new, new_square, root, eps = rates[0], rates[1], rates[2], rates[3], rates[4]
+    kept = rates[5]
     old, old_square = np.float32(1) - new, np.float32(1) - new_square
     gradient = np.empty(weight.shape[1], np.float32)
     for feature in range(first, last):
@@ -156,4 +158,4 @@ def adam(
             g = gradient[unit]
             m[unit] = old * m[unit] + new * g
             s[unit] = old_square * s[unit] + new_square * g * g
-            w[unit] -= size * m[unit] / (np.sqrt(s[unit]) * root + eps)
+            w[unit] = kept * w[unit] - size * m[unit] / (np.sqrt(s[unit]) * root + eps)

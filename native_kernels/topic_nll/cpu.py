@@ -187,6 +187,7 @@ def adam(
     `mean` and `square` are Adam's averages; `rates` as in `gapped_linear.cpu.adam`.
     """
     size, new, new_square, root, eps = rates[0], rates[1], rates[2], rates[3], rates[4]
+    kept = rates[5]
     old, old_square = ONE - new, ONE - new_square
     n = logits.shape[1]
     bits = np.empty(n, np.int32)
@@ -207,4 +208,4 @@ def adam(
             g = gradient[m] * theta[m]
             mu[m] = old * mu[m] + new * g
             s[m] = old_square * s[m] + new_square * g * g
-            w[m] -= size * mu[m] / (np.sqrt(s[m]) * root + eps)
+            w[m] = kept * w[m] - size * mu[m] / (np.sqrt(s[m]) * root + eps)
