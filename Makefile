@@ -1,5 +1,6 @@
 # make demo: the main job on a small simulated genome.  make test: all checks.
 # make bench: measure, and write the README's table.  make gpu: the same on a CUDA device.
+# make docs: the pages of docs/ as a site, in site/.
 # make yeast: bpAI-TAC of real reads, from BAM to held-out chromosomes; writes docs/bpaitac.md.
 # make PYTHON=python3.12 ... picks the Python.
 
@@ -10,7 +11,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.t
 
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: demo test bench yeast gpu clean
+.PHONY: demo test docs bench yeast gpu clean
 
 demo: $(VENV)/base.stamp
 	$(BIN)/python -m kmerengine.demo
@@ -19,6 +20,10 @@ test: $(VENV)/test.stamp
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy
 	$(BIN)/python -m pytest
+
+# The variable keeps the theme from telling, in every build, of the end of its maintenance.
+docs: $(VENV)/docs.stamp
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 bench: $(VENV)/bench.stamp
 	$(BIN)/python -m bench.count
@@ -41,7 +46,7 @@ gpu:
 	@$(PYTHON) -m bench.gpu
 
 clean:
-	rm -rf $(VENV) build dist demo bench/work *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist demo site bench/work *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is newer than what it was made from; without one, a half-made .venv is made again.
@@ -56,6 +61,10 @@ $(VENV)/base.stamp: pyproject.toml constraints.txt | $(VENV)/made.stamp
 
 $(VENV)/test.stamp: pyproject.toml constraints.txt | $(VENV)/made.stamp
 	$(PIP) -e '.[test]'
+	touch $(VENV)/base.stamp $@
+
+$(VENV)/docs.stamp: pyproject.toml constraints.txt | $(VENV)/made.stamp
+	$(PIP) -e '.[docs]'
 	touch $(VENV)/base.stamp $@
 
 $(VENV)/models.stamp: pyproject.toml constraints.txt | $(VENV)/made.stamp
