@@ -1,0 +1,1 @@
+"""Fuzzing of every reader with seeded mutations; see `run.py`."""
