@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import pytest
 
 GOLDEN = Path(__file__).parent / "golden" / "api.txt"
 ROOT = Path(__file__).parents[1]
@@ -174,6 +175,28 @@ def test_each_kind_of_change_is_seen() -> None:
     assert parameter(option) == "-k/--size integer default 8"
     assert parameter(click.Option(["--on/--off"])) == "--on --off"
     assert parameter(click.Argument(["files"], nargs=-1)) == "FILES text any number"
+
+
+def of_the_file(package: str) -> tuple[dict[str, str], dict[str, str]]:
+    """What a package imports for type checkers, and what it finds when a name is used."""
+    tree = ast.parse((ROOT / package / "__init__.py").read_text())
+    checked = {
+        name.name: str(each.module)
+        for node in tree.body
+        if isinstance(node, ast.If)
+        for each in node.body
+        if isinstance(each, ast.ImportFrom)
+        for name in each.names
+    }
+    tables = [ast.literal_eval(each) for each in ast.walk(tree) if isinstance(each, ast.Dict)]
+    return checked, tables[0]
+
+
+@pytest.mark.parametrize("package", ["kmerengine", "modelkit"])
+def test_type_checkers_see_the_names_that_are_found(package: str) -> None:
+    checked, found = of_the_file(package)
+    assert checked == found
+    assert list(import_module(package).__all__) == sorted(found)
 
 
 def test_programs_are_the_commands_that_are_listed() -> None:
