@@ -22,28 +22,68 @@ Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
+class Places:
+    """Where pieces lie; int64 arrays of shape (n_pieces,).
+
+    Attributes
+    ----------
+    contig, start, end : int64
+        Of the bases: the contig's number in the genome, and bp.
+    n_starts : int64
+        Bases at which windows of the piece may start.
+    region : int64
+        Number of its region in its file; -1 without regions.
+    """
+
+    contig: Ints
+    start: Ints
+    end: Ints
+    n_starts: Ints
+    region: Ints
+
+    @property
+    def n_bases(self) -> int:
+        """At which windows may start."""
+        return int(self.n_starts.sum())
+
+    def __getitem__(self, part: slice) -> "Places":
+        return Places(
+            self.contig[part], self.start[part], self.end[part], self.n_starts[part],
+            self.region[part],
+        )  # fmt: skip
+
+    def groups(self, most: int) -> Iterator["Places"]:
+        """Pieces of at most `most` bases together, or of one, in order."""
+        ends = np.cumsum(self.end - self.start)
+        first = 0
+        while first < len(ends):
+            before = int(ends[first - 1]) if first else 0
+            stop = int(np.searchsorted(ends, before + most, side="right"))
+            stop = min(max(stop, first + 1), first + PIECES_AT_ONCE)
+            yield self[first:stop]
+            first = stop
+
+
+@dataclass(frozen=True, eq=False)
 class Batch:
-    """Pieces with their bases; arrays of shape (n_pieces,) but for the first two.
+    """Pieces with their bases.
 
     Attributes
     ----------
     codes : uint8, shape (n_bases,)
         The pieces end to end; A C G T = 0 1 2 3, 255 for anything else.
     offsets : int64, shape (n_pieces + 1,)
-    n_starts : int64
-        Bases at which windows of the piece may start.
-    contig, start : int64
-        Where the piece lies: its contig's number in the genome, and bp.
-    region : int64
-        Number of its region in its file; -1 without regions.
+    places : Places
     """
 
     codes: npt.NDArray[np.uint8]
     offsets: Ints
-    n_starts: Ints
-    contig: Ints
-    start: Ints
-    region: Ints
+    places: Places
+
+    @classmethod
+    def read(cls, genome: Genome, places: Places) -> "Batch":
+        """The bases of some pieces."""
+        return cls(*genome.fetch(places.contig, places.start, places.end), places)
 
 
 class Pieces:
@@ -92,53 +132,38 @@ class Pieces:
         self, step: int = PIECE_BASES, progress: Callable[[int, int], None] | None = None
     ) -> Iterator[Batch]:
         """Batches of about `step` bases, in order."""
-        sequence, first, last = self._cut(step)
-        start, n_starts = self._start[sequence] + first, last - first
-        reach = n_starts if self._whole else n_starts + self._longest - 1
-        end = np.minimum(start + reach, self._end[sequence])
-        contig = self._contig[sequence]
+        at_once = step if self._genome.random_access else max(step, RESIDENT_BASES)
         done = 0
-        for group in _groups(end - start, self._at_once(step)):
-            codes, offsets = self._genome.fetch(contig[group], start[group], end[group])
-            for inner in _groups((end - start)[group], step):
-                part = slice(group.start + inner.start, group.start + inner.stop)
-                low, high = offsets[inner.start], offsets[inner.stop]
-                yield Batch(
-                    codes[low:high],
-                    offsets[inner.start : inner.stop + 1] - low,
-                    n_starts[part],
-                    contig[part],
-                    start[part],
-                    self._region[sequence[part]],
-                )
-                done += int(n_starts[part].sum())
+        for held in self._cut(step).groups(at_once):
+            batch = Batch.read(self._genome, held)
+            first = 0
+            for places in held.groups(step):
+                last = first + len(places.start)
+                low, high = batch.offsets[first], batch.offsets[last]
+                offsets = batch.offsets[first : last + 1] - low
+                yield Batch(batch.codes[low:high], offsets, places)
+                first = last
+                done += places.n_bases
                 if progress is not None:
                     progress(done, self.n_bases)
 
-    def _at_once(self, step: int) -> int:
-        return step if self._genome.random_access else max(step, RESIDENT_BASES)
+    def places(self, step: int) -> Iterator[Places]:
+        """Where the pieces of each batch lie, of a genome that can be read by region."""
+        return self._cut(step).groups(step)
 
-    def _cut(self, step: int) -> tuple[Ints, Ints, Ints]:
-        """Pieces of at most `step` starts: sequence, first and end start in it."""
+    def _cut(self, step: int) -> Places:
+        """Pieces of at most `step` starts."""
         lengths = self._end - self._start
         n = np.ones(len(lengths), np.int64) if self._whole else -(-lengths // step)
         sequence = np.repeat(np.arange(len(lengths)), n)
-        place = np.arange(len(sequence)) - np.repeat(np.cumsum(n) - n, n)
-        if self._whole:
-            return sequence, place, lengths[sequence]
-        return sequence, place * step, np.minimum((place + 1) * step, lengths[sequence])
-
-
-def _groups(sizes: Ints, most: int) -> Iterator[slice]:
-    """Ranges of pieces of at most `most` bases together, or of one."""
-    ends = np.cumsum(sizes)
-    first = 0
-    while first < len(sizes):
-        before = int(ends[first - 1]) if first else 0
-        stop = int(np.searchsorted(ends, before + most, side="right"))
-        stop = min(max(stop, first + 1), first + PIECES_AT_ONCE)
-        yield slice(first, stop)
-        first = stop
+        first = np.arange(len(sequence)) - np.repeat(np.cumsum(n) - n, n)
+        n_starts, reach = lengths[sequence], 0
+        if not self._whole:
+            first = first * step
+            n_starts, reach = np.minimum(step, n_starts - first), self._longest - 1
+        start = self._start[sequence] + first
+        end = np.minimum(start + n_starts + reach, self._end[sequence])
+        return Places(self._contig[sequence], start, end, n_starts, self._region[sequence])
 
 
 def base_frequencies(genome: Genome) -> npt.NDArray[np.float64]:

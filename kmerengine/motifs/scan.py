@@ -1,15 +1,16 @@
 """Motif instances of a genome or of its regions, with exact p-values."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from kmerengine import schemas
+from kmerengine.cluster import Scheduler, connected
 from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic, check_writable
 from kmerengine.io.bed import read_regions
@@ -21,7 +22,8 @@ from kmerengine.motifs.hits_bed import write_bed
 from kmerengine.motifs.motif import BASES, PSEUDOCOUNT, UNIFORM, Motif
 from kmerengine.motifs.pieces import Pieces, base_frequencies
 from kmerengine.motifs.scores import MotifScores
-from kmerengine.motifs.search import Search, Strands
+from kmerengine.motifs.search import Strands
+from kmerengine.motifs.search_plan import SearchOnWorker, SearchPlan
 from kmerengine.parallel import MAX_THREADS, Progress, available_threads, in_order
 from kmerengine.regions import place_regions
 
@@ -48,6 +50,7 @@ def scan(
     rename_duplicates: bool = False,
     skip_missing_contigs: bool = False,
     threads: int | None = None,
+    scheduler: Scheduler | None = None,
     force: bool = False,
     progress: Progress | None = None,
 ) -> MotifHits:
@@ -96,6 +99,9 @@ def scan(
         Skip regions on contigs that the genome lacks, instead of refusing them.
     threads : int, optional
         By default the processors this process may use. Same bits for any number.
+    scheduler : str or distributed.Client, optional
+        Scan on a Dask cluster, about 1 Mbase of a genome that is plain or bgzip in a piece (see
+        `kmerengine.cluster`). Same bits again.
     force : bool
         Replace an existing output.
     progress : callable, optional
@@ -146,11 +152,12 @@ def scan(
             document = {"regions": len(rows), "kept": len(placed), "skipped": skipped}
         if frequencies is None and background == "genome":
             frequencies = base_frequencies(opened)
-        scored = _scores(chosen, frequencies, pseudocount, both=strands != "plus")
-        search = Search(scored, p, strands, list(opened.contigs), sequence=sequence)
-        if q is not None:
-            with closing(in_order(search.tally, pieces.batches(search.step), n_threads)) as tallies:
-                search.set_q(tallies, q)
+        plan = SearchPlan(
+            motifs=chosen, frequencies=frequencies, pseudocount=pseudocount, p=p,
+            strands=strands, sequence=sequence, contigs=list(opened.contigs),
+        )  # fmt: skip
+        scored = plan.scores()
+        search = plan.search(scored)
         parameters = {
             "p": p, "q": q, "best": best, "strands": strands, "pseudocount": pseudocount,
             "background": background if isinstance(background, str) else list(background),
@@ -162,14 +169,26 @@ def scan(
         document["motifs"] = [_described(each) for each in scored]
         plain = schemas.hits_schema(q=q is not None, sequence=sequence, region=regions is not None)
         schema = schemas.with_metadata(plain, document)
-        found = in_order(
-            search.best if best else search.hits,
-            pieces.batches(search.step, progress),
-            n_threads,
-        )
-        with closing(found):
-            batches = _coalesced(schema, map(search.counted, found))
-            hits = _kept(path, schema, batches, force=force)
+        with connected(scheduler, opened) as cluster:
+
+            def found(
+                what: Literal["hits", "best", "tally"], progress: Progress | None = None
+            ) -> closing[Generator[Any, None, None]]:
+                if cluster is None:
+                    batches = pieces.batches(search.step, progress)
+                    return closing(in_order(getattr(search, what), batches, n_threads))
+                made = cluster.in_order(
+                    SearchOnWorker(genome, plan, what, search.q), pieces.places(search.step),
+                    progress=progress, size=lambda each: each.n_bases, of=pieces.n_bases,
+                )  # fmt: skip
+                return closing(made)
+
+            if q is not None:
+                with found("tally") as tallies:
+                    search.set_q(tallies, q)
+            with found("best" if best else "hits", progress) as each:
+                batches = _coalesced(schema, map(search.counted, each))
+                hits = _kept(path, schema, batches, force=force)
         hits.windows, hits.skipped = search.windows, search.skipped
         hits.notes = [*opened.notes, *search.notes]
         return hits
@@ -242,21 +261,6 @@ def _check_output(path: Path, inputs: Iterable[object], *, force: bool) -> None:
         if is_path and path.samefile(Path(str(each))):
             raise InputError(f"{path}: is the input {each}; choose another output")
     check_writable(path, force=force)
-
-
-def _scores(
-    motifs: Iterable[Motif],
-    frequencies: npt.NDArray[np.float64] | None,
-    pseudocount: float,
-    *,
-    both: bool,
-) -> list[MotifScores]:
-    """Scores against the frequencies, or each motif's own background."""
-    scored = []
-    for motif in motifs:
-        own = motif.background if frequencies is None else frequencies
-        scored.append(MotifScores.of(motif, (own + own[::-1]) / 2 if both else own, pseudocount))
-    return scored
 
 
 def _described(scores: MotifScores) -> dict[str, Any]:

@@ -48,6 +48,8 @@ class Search:
     ----------
     step : int
         Bases to look at together.
+    q : float64 array or None
+        Of each score from the cuts up, NaN where it is no hit; None: hits have no q-value.
     notes : list of str
         Motifs that cannot be found at this p-value.
     windows, skipped : int
@@ -79,7 +81,7 @@ class Search:
         self._first = np.cumsum(sizes) - sizes
         self._sizes = sizes
         self._p, self._bits = np.concatenate(tails), np.concatenate(bits)
-        self._q: npt.NDArray[np.float64] | None = None
+        self.q: npt.NDArray[np.float64] | None = None
         matrices: list[npt.NDArray[np.int64]] = []
         cuts: list[int] = []
         for each, cut in zip(scores, self._cut.tolist(), strict=True):
@@ -122,21 +124,23 @@ class Search:
         )
         return self._rows(batch, found)
 
-    def tally(self, batch: Batch) -> tuple[Ints, Ints]:
-        """How many hits have each of the scores from the cuts up, and the windows per motif."""
+    def tally(self, batch: Batch) -> tuple[Ints, Ints, Ints]:
+        """Scores from the cuts up that hits have, how many have each, and windows per motif."""
         found = self._find(batch)
         at = self._first[found.motif] + found.score - self._cut[found.motif]
-        return np.bincount(at, minlength=len(self._p)), self._clean(batch)[1]
+        counts = np.bincount(at)
+        scores = np.flatnonzero(counts)
+        return scores, counts[scores], self._clean(batch)[1]
 
-    def set_q(self, tallies: Iterable[tuple[Ints, Ints]], q: float) -> None:
+    def set_q(self, tallies: Iterable[tuple[Ints, Ints, Ints]], q: float) -> None:
         """Keep, from now on, hits with a q-value of at most `q`, and give it.
 
         Of n tests and p-values p_1 <= p_2 .. p_m, the q-value of p_i is the least n p_j / j of
         all j >= i (Benjamini and Hochberg 1995); equal p-values share the largest j.
         """
         counts, tests = np.zeros(len(self._p), np.int64), np.zeros(len(self._scores), np.int64)
-        for some, windows in tallies:
-            counts += some
+        for at, some, windows in tallies:
+            counts[at] += some
             tests += windows * self._sides
         values = np.ones(len(self._p))
         for first, size, n in zip(self._first, self._sizes, tests, strict=True):
@@ -144,7 +148,7 @@ class Search:
             at_least = np.cumsum(counts[part][::-1])[::-1]
             rates = n * self._p[part] / np.maximum(at_least, 1)
             values[part] = np.minimum.accumulate(np.minimum(rates, 1.0))
-        self._q = np.where(values <= q, values, np.nan)
+        self.q = np.where(values <= q, values, np.nan)
 
     def counted(self, made: tuple[pa.RecordBatch, int, int]) -> pa.RecordBatch:
         """The rows; adds the windows to the sums."""
@@ -153,7 +157,7 @@ class Search:
         return made[0]
 
     def _clean(self, batch: Batch) -> tuple[Ints, Ints]:
-        return count_windows(batch.codes, batch.offsets, self._length, batch.n_starts)
+        return count_windows(batch.codes, batch.offsets, self._length, batch.places.n_starts)
 
     def _windows(self, batch: Batch) -> tuple[int, int]:
         windows, clean = self._clean(batch)
@@ -161,7 +165,7 @@ class Search:
 
     def _find(self, batch: Batch) -> Found:
         piece, start, matrix, score = self._scanner.scan(batch.codes, batch.offsets)
-        kept = start < batch.n_starts[piece]
+        kept = start < batch.places.n_starts[piece]
         if self._strands == "best":
             kept &= ~_worse_of_two(piece, start, matrix, score)
         found = Found(
@@ -176,14 +180,14 @@ class Search:
 
     def _rows(self, batch: Batch, found: Found) -> tuple[pa.RecordBatch, int, int]:
         at = self._first[found.motif] + found.score - self._cut[found.motif]
-        if self._q is not None:
-            kept = ~np.isnan(self._q[at])
+        if self.q is not None:
+            kept = ~np.isnan(self.q[at])
             at, found = at[kept], found.only(kept)
         length = self._length[found.motif]
-        start = batch.start[found.piece] + found.start
+        start = batch.places.start[found.piece] + found.start
         strands = pa.array(["+", "-"], pa.string())
         columns = [
-            _named(batch.contig[found.piece], np.int32, self._contigs),
+            _named(batch.places.contig[found.piece], np.int32, self._contigs),
             pa.array(start),
             pa.array(start + length),
             _named(found.motif, np.int32, self._names),
@@ -191,16 +195,16 @@ class Search:
             _named(found.minus, np.int8, strands),
             pa.array(self._p[at]),
         ]
-        if self._q is not None:
-            columns.append(pa.array(self._q[at]))
-        if batch.region.size and batch.region[0] >= 0:
-            columns.append(pa.array(batch.region[found.piece]))
+        if self.q is not None:
+            columns.append(pa.array(self.q[at]))
+        if batch.places.region.size and batch.places.region[0] >= 0:
+            columns.append(pa.array(batch.places.region[found.piece]))
         if self._sequence:
             first = batch.offsets[found.piece] + found.start
             columns.append(_matched(batch.codes, first, length, found.minus))
         schema = schemas.hits_schema(
-            q=self._q is not None,
-            region=bool(batch.region.size and batch.region[0] >= 0),
+            q=self.q is not None,
+            region=bool(batch.places.region.size and batch.places.region[0] >= 0),
             sequence=self._sequence,
         )
         rows = pa.RecordBatch.from_arrays(columns, schema=schema)

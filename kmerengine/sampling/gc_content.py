@@ -97,11 +97,11 @@ def measure_gc(
     def batches() -> Iterator[tuple[npt.NDArray[np.uint8], Ints]]:
         done = 0
         for batch in pieces.batches(progress=progress):
-            ends = np.cumsum(batch.n_starts)
+            ends = np.cumsum(batch.places.n_starts)
             i, j = np.searchsorted(along, [done, done + ends[-1]])
             place = along[i:j] - done
             piece = np.searchsorted(ends, place, side="right")
-            yield batch.codes, batch.offsets[piece] + place - (ends - batch.n_starts)[piece]
+            yield batch.codes, batch.offsets[piece] + place - (ends - batch.places.n_starts)[piece]
             done += int(ends[-1])
 
     gc, known = np.empty(len(start), np.int32), np.empty(len(start), np.int32)
