@@ -256,6 +256,52 @@ def test_probes_of_a_file_are_found_by_their_names(world: Path) -> None:
     assert again.provenance["parameters"] == {"kind": "concentrations", "top": 0.05, "p": 0.05}
 
 
+def test_topics_that_no_peak_is_made_of_have_no_factor(tmp_path: Path) -> None:
+    """Probes of a and b have a topic each; of topic 6 no peak has four times an equal share."""
+    rng = np.random.default_rng(3)
+    labels = ["a"] * 30 + ["b"] * 30 + ["c"] * 200
+    eta = rng.gamma(2, 0.1, (260, 8))
+    eta[:30, 1] += 3
+    eta[30:60, 6] += 3
+    probes = make_proportions(eta, path=tmp_path / "probes.parquet")
+    in_peaks = np.ones((50, 8))
+    in_peaks[7, 1] = 7.0  # 7 of 14: exactly 4 of 8
+    in_peaks[8, 6] = 6.9
+    peaks = make_proportions(in_peaks, path=tmp_path / "peaks.parquet")
+    plain = topic_map(probes, labels)
+    assert plain.found == ["a", "b"]
+    assert plain.provenance["topics_in_use"] is None
+    made = topic_map(probes, labels, tmp_path / "map.parquet", peaks=tmp_path / "peaks.parquet")
+    assert made.found == ["a"]
+    assert made.topics_of(0) == [1]
+    assert np.array_equal(made.p, plain.p)  # nothing else changes
+    again = TopicMap.open(tmp_path / "map.parquet")
+    assert np.array_equal(again.mapped, made.mapped)
+    assert again.provenance["topics_in_use"] == 1
+    assert again.provenance["parameters"]["c"] == 4
+    assert again.provenance["inputs"]["peaks"]["name"] == "peaks.parquet"
+    lower = topic_map(probes, labels, peaks=peaks, c=3.9)
+    assert lower.found == ["a", "b"]
+    for other, said in ((plain, "with c None"), (lower, "with c 3.9")):
+        with pytest.raises(InputError, match=said):
+            topic_selection([made, other])
+    with pytest.raises(InputError, match=r"has 3 topics .* expected both of one model"):
+        topic_map(probes, labels, peaks=make_proportions(np.ones((5, 3))))
+    with pytest.raises(InputError, match="is of the run b"):
+        topic_map(probes, labels, peaks=make_proportions(in_peaks, run="b"))
+    with pytest.raises(InputError, match="c: found 0, expected more than 0"):
+        topic_map(probes, labels, peaks=peaks, c=0)
+    lines = (f"{n}\t{f}\n" for n, f in zip(probes.names, labels, strict=True))
+    (tmp_path / "labels.tsv").write_text("".join(lines))
+    said = CliRunner().invoke(
+        main, ["topics", "map", str(probes.path), str(tmp_path / "labels.tsv"), "--peaks",
+               str(peaks.path)],
+    )  # fmt: skip
+    assert "1 of 8 topics are in use in peaks" in said.stderr
+    assert said.stdout.startswith("topic_1\ta\t")
+    assert "topic_6" not in said.stdout
+
+
 def test_the_order_of_probes_and_a_table_of_labels_change_nothing(world: Path) -> None:
     probes = Probes.open(world / "data" / "probes.parquet")
     table = world / "labels.tsv"

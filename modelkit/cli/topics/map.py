@@ -18,6 +18,14 @@ from modelkit.cli.topics._options import kind, probes, top
 @click.option(
     "-p", "--p", "p", type=float, default=0.05, show_default=True, help="Tests below are mapped."
 )
+@click.option(
+    "--peaks", type=PATH, metavar="PROPORTIONS",
+    help="Of peaks: map only topics that one of them has more of than most.",
+)
+@click.option(
+    "--threshold", "c", type=float, default=4.0, show_default=True, metavar="C",
+    help="With --peaks: C times an equal share.",
+)
 @force
 @quiet
 def command(
@@ -39,6 +47,9 @@ def command(
                 click.echo(f"{topic}\t{factor}\t{made.p[t, m]:.3g}\t{made.effect[t, m]:.3f}")
     if quiet:
         return
+    in_use = made.provenance["topics_in_use"]
+    if in_use is not None:
+        click.echo(f"{in_use:,} of {len(made.topics):,} topics are in use in peaks", err=True)
     without = made.provenance["without_values"]
     if without:
         click.echo(f"{without:,} probes of {labels} have no proportions", err=True)

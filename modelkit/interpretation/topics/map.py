@@ -5,6 +5,11 @@ that have most of it, by a one-sided Mann-Whitney U test with p < 0.05. A topic 
 factors and a factor several topics. The paper corrects p-values for nothing; `q` has Benjamini and
 Hochberg's correction over all tests beside them, and plays no part in what is mapped.
 
+A topic that no peak is made of says nothing of peaks, but has words nevertheless: where nothing is
+to be learnt, chance moves the decoder and the encoder along. The probes of a factor share their
+words, so that such a topic passes for some factor too. Given peaks, factors are mapped only to
+topics that one of these has c times an equal share of, z >= c / M; the paper has no such rule.
+
 To compare with all other probes (`top` of 1) is another question: most of them have nothing of the
 topic, so that a factor passes whose probes have a little of it.
 
@@ -14,6 +19,7 @@ probes, and the share of them that have more of it than of any other topic.
 N = probes, T = factors, M = topics.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -34,7 +40,13 @@ from modelkit.interpretation.column_tables import (
 from modelkit.interpretation.motifs.naming import q_values
 from modelkit.interpretation.topics.mann_whitney import top_mann_whitney, top_of
 from modelkit.interpretation.topics.probes import Probes, factors_of, numbered, read_labels
-from modelkit.interpretation.topics.values import Kind, Values, largest_topics, values_of
+from modelkit.interpretation.topics.values import (
+    Kind,
+    Values,
+    check_model,
+    largest_topics,
+    values_of,
+)
 
 if TYPE_CHECKING:
     from modelkit.interpretation.topics.proportions import Proportions
@@ -52,7 +64,7 @@ SCHEMA = pa.schema(
         column("p", pa.float64()),  # of Algorithm 1, not corrected
         column("q", pa.float64()),  # Benjamini and Hochberg's, over all rows
         column("effect", pa.float64()),  # U / (n_probes * n_top)
-        column("mapped", pa.bool_()),  # p is below the document's
+        column("mapped", pa.bool_()),  # p is below the document's, and peaks are made of the topic
         column("n_probes", pa.int64()),
         column("n_top", pa.int64()),  # other probes compared with
         column("mean", pa.float64()),  # value of the factor's probes
@@ -143,6 +155,8 @@ def topic_map(
     kind: Kind = "concentrations",
     top: float = 0.05,
     p: float = 0.05,
+    peaks: "Proportions | str | Path | None" = None,
+    c: float = 4.0,
     force: bool = False,
 ) -> TopicMap:
     """Map topics to factors by probes.
@@ -162,29 +176,44 @@ def topic_map(
         Share of the other probes, those with most of a topic, that a factor is compared with.
     p : float
         Tests below it are mapped.
+    peaks : Proportions or path, optional
+        Topics of peaks, by the same model. Without them every topic may have factors.
+    c : float
+        A topic has factors if a peak has so many times an equal share of it.
     force : bool
         Replace an existing output.
 
     Raises
     ------
     InputError
-        Values that are not finite, labels of other probes, less than two factors, or a share or
-        p-value out of range.
+        Values that are not finite, labels of other probes, less than two factors, a share or
+        p-value out of range, c of 0 or less, or peaks with other topics.
     """
     check_share("top", top)
     check_share("p", p)
+    if not 0 < c < math.inf:
+        raise InputError(f"c: found {c}, expected more than 0")
     path = None if output is None else Path(output)
     if path is not None:
         check_table_path(path, force=force)
     given = values_of(values, kind)
     probes = labelled(labels, given)
-    parameters = {"kind": given.kind, "top": top, "p": p}
-    document = schemas.provenance("topics map", probes.inputs, parameters) | {
+    parameters: dict[str, Any] = {"kind": given.kind, "top": top, "p": p}
+    inputs = probes.inputs
+    used: npt.NDArray[np.bool_] = np.ones(len(given.topics), bool)
+    if peaks is not None:
+        made_of = _values_of_peaks(peaks, given)
+        used = np.any(made_of.matrix >= c / len(given.topics), axis=0)
+        parameters["c"] = c
+        if "proportions" in made_of.inputs:
+            inputs = inputs | {"peaks": made_of.inputs["proportions"]}
+    document = schemas.provenance("topics map", inputs, parameters) | {
         "format": schemas.TOPIC_MAP,
         "probes": len(probes.number),
         "without_values": probes.without_values,
+        "topics_in_use": int(used.sum()) if peaks is not None else None,
     }
-    table = _table(given, probes.factors, probes.number, top, p)
+    table = _table(given, probes.factors, probes.number, top, p, used)
     if path is not None:
         write_table(path, table, document, force=force)
     return TopicMap(table, document, path)
@@ -234,8 +263,19 @@ def check_share(name: str, value: float) -> None:
         raise InputError(f"{name}: found {value}, expected more than 0 and at most 1")
 
 
+def _values_of_peaks(peaks: "Proportions | str | Path", probes: Values) -> Values:
+    found = values_of(peaks, "proportions")
+    check_model(found, probes.topics, probes.inputs, probes.where)
+    return found
+
+
 def _table(
-    given: Values, names: tuple[str, ...], number: npt.NDArray[np.int64], top: float, p: float
+    given: Values,
+    names: tuple[str, ...],
+    number: npt.NDArray[np.int64],
+    top: float,
+    p: float,
+    used: npt.NDArray[np.bool_],
 ) -> pa.Table:
     matrix, n_topics = given.matrix, given.matrix.shape[1]
     tests = top_mann_whitney(matrix, number, len(names), top)
@@ -252,7 +292,7 @@ def _table(
         "p": tests.p.ravel(),
         "q": q_values(tests.p.ravel()),
         "effect": tests.effect.ravel(),
-        "mapped": tests.p.ravel() < p,
+        "mapped": ((tests.p < p) & used).ravel(),
         "n_probes": np.repeat(n_probes, n_topics),
         "n_top": np.repeat(n_top, n_topics),
         "mean": (sums / n_probes[:, None]).ravel(),

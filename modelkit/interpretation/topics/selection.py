@@ -144,8 +144,8 @@ def _check_alike(maps: list[TopicMap], names: list[str]) -> None:
                 f"{name}: was mapped with other probes than {names[0]}; expected the same, for "
                 "their factors to be compared"
             )
-        for what in ("kind", "top", "p"):
-            mine, yours = (m.provenance["parameters"][what] for m in (first, each))
+        for what in ("kind", "top", "p", "c"):
+            mine, yours = (m.provenance["parameters"].get(what) for m in (first, each))
             if mine != yours:
                 raise InputError(
                     f"{name}: was mapped with {what} {yours}, {names[0]} with {mine}; expected the "
