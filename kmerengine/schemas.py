@@ -550,10 +550,17 @@ def parse_metadata(raw: bytes | str, where: Path, formats: tuple[str, ...]) -> d
 
 
 def require(schema: pa.Schema, expected: pa.Schema, where: Path) -> None:
-    """InputError naming the first column of `expected` that `schema` lacks or types otherwise."""
+    """InputError naming the first column of `expected` that `schema` lacks, has more than once or
+    types otherwise.
+    """
     for field in expected:
         if field.name not in schema.names:
             raise InputError(f"{where}: no column {field.name!r}; it has {', '.join(schema.names)}")
+        if schema.names.count(field.name) > 1:
+            raise InputError(
+                f"{where}: column {field.name!r} more than once, expected it once; make the file "
+                "again"
+            )
         found = schema.field(field.name).type
         if not found.equals(field.type):
             raise InputError(

@@ -80,8 +80,9 @@ class Profiles:
             self.strands: Strands = self.provenance["strands"]
             self.width = int(self.provenance["width"])
             start, end = self.provenance["window"]
+            self.window = (int(start), int(end))
             n_regions, counts = int(self.provenance["kept"]), self.provenance["counts"]
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise InputError(
                 f"{path / ABOUT}: lacks what profiles have ({error}); make it again"
             ) from error
@@ -90,7 +91,6 @@ class Profiles:
                 f"{path / ABOUT}: found strands {self.strands!r}, expected sum or split; "
                 "make the folder again"
             )
-        self.window = (int(start), int(end))
         self._counts = map_array(path / COUNTS, counts)
         shape = profile_shape(n_regions, len(self.samples), self.strands, self.width)
         if self._counts.shape != shape or self._counts.dtype.kind != "i":

@@ -65,7 +65,7 @@ class CutTrack:
         path = Path(path)
         try:
             return cls(path)
-        except (KeyError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError, OverflowError) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(
@@ -100,6 +100,12 @@ class CutTrack:
         stop = self.contigs[chrom] if end is None else end
         table = pa.concat_tables(found)
         position = table["position"].to_numpy().astype(np.int64)
+        off = position[0] < 0 or position[-1] >= self.contigs[chrom]
+        if off or (position[1:] < position[:-1]).any():
+            raise InputError(
+                f"{self.path}: cuts of {sample!r} on {chrom!r} do not ascend within its "
+                f"{self.contigs[chrom]} bp; the file is damaged, make it again"
+            )
         part = slice(np.searchsorted(position, start), np.searchsorted(position, stop))
         strands = table["strand"].combine_chunks()
         minus = np.array([name == "-" for name in strands.dictionary.to_pylist()], np.uint8)

@@ -181,7 +181,7 @@ def map_array(path: Path, description: Any) -> Array:
         dtype, shape = DTYPES[description["dtype"]], tuple(map(int, description["shape"]))
         offset, size = int(description["offset"]), int(description["bytes"])
         stated = str(description["frame"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(
             f"{path}: is described without what an array needs ({error}); {advice}"
         ) from error

@@ -45,7 +45,7 @@ def read_contigs(path: str | Path) -> dict[str, int]:
         if not line.strip() or line.startswith("#"):
             continue
         fields = line.split("\t") if "\t" in line else line.split()
-        if len(fields) < 2 or not fields[1].isdecimal() or not 0 < int(fields[1]) < MAX_LENGTH:
+        if len(fields) < 2 or not 0 < _number(fields[1]) < MAX_LENGTH:
             raise InputError(
                 f"{path}: line {number}: found {line[:60]!r}, expected a contig and its length; "
                 "give a FASTA file, its .fai, or a table of chromosome sizes"
@@ -56,3 +56,8 @@ def read_contigs(path: str | Path) -> dict[str, int]:
     if not contigs:
         raise InputError(f"{path}: holds no contigs, expected names and lengths")
     return contigs
+
+
+def _number(text: str) -> int:
+    """0 of what is no number, or longer than any that is looked for."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else 0

@@ -242,10 +242,10 @@ def _check_names(names: list[bytes], lines: list[int], path: Path, advice: str) 
     first: dict[bytes, int] = {}
     for name, line in zip(names, lines, strict=True):
         try:
-            shown = repr(name.decode())
+            shown = repr(name.decode()[:80])
         except UnicodeDecodeError:
             raise InputError(
-                f"{path}: line {line}: name {name!r} is not UTF-8 text; {advice}"
+                f"{path}: line {line}: name {name[:80]!r} is not UTF-8 text; {advice}"
             ) from None
         if first.setdefault(name, line) != line:
             raise InputError(
@@ -317,7 +317,7 @@ def _read_fai(fai: Path, source: Plain | Bgzip) -> Records:
     rows: list[list[int]] = []
     for number, text in enumerate(fai.read_bytes().splitlines(), 1):
         name, *fields = text.split(b"\t")
-        row = [int(field) if field.isdigit() else -1 for field in fields]
+        row = [int(field) if field.isdigit() and len(field) < 20 else -1 for field in fields]
         if not name or len(row) != 4 or not all(0 <= x <= source.size + 2 for x in row):
             raise InputError(
                 f"{fai}: line {number}: found {text[:80]!r}, expected a name and four numbers no "
@@ -368,7 +368,7 @@ def _misplaced(records: Records, reader: Reader) -> str:
         if (header[:1], word, rest) != (b">", [name], b"") or header[1:2].isspace():
             return (
                 f"line {row + 1}: found {header[:40]!r} before offset {offset}, expected the "
-                f"header of {name.decode()!r}"
+                f"header of {name.decode()[:80]!r}"
             )
         if any(line[:1] not in (b"", b"\r", b">") for line in others):
             return (

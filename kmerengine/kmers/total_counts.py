@@ -29,7 +29,20 @@ class KmerTotals(StoredCounts):
     @classmethod
     def open(cls, path: str | Path) -> "KmerTotals":
         """Open totals that kmerengine wrote: Parquet, a folder of parts, or Arrow IPC."""
-        return cls(TableReader(Path(path)), Path(path))
+        made = cls(TableReader(Path(path)), Path(path))
+        made._check()
+        return made
+
+    def _check(self) -> None:
+        """InputError unless words or features are each there once, in order, with a count."""
+        name = "feature" if self.is_materialized else "word"
+        table = self._source.read(columns=[name, "count"])
+        keys = table[name].to_numpy()
+        if table[name].null_count or table["count"].null_count or (keys[1:] <= keys[:-1]).any():
+            raise InputError(f"{self._where}: its {name}s do not ascend; make the file again")
+        n = self.vocabulary.n_features
+        if self.is_materialized and not (len(keys) == n and (n == 0 or keys[-1] == n - 1)):
+            raise InputError(f"{self._where}: holds {len(keys)} features, expected {n}; count again")
 
     @property
     def words(self) -> npt.NDArray[Any]:
