@@ -136,7 +136,8 @@ class Cluster:
 
     def _room(self) -> int:
         """Items that may be in flight with the workers there are now."""
-        return PER_THREAD * max(1, sum(self._client.nthreads().values()))
+        threads: dict[str, int] = self._client.nthreads()
+        return PER_THREAD * max(1, sum(threads.values()))
 
     def _result(self, future: "Future") -> Any:
         from distributed import KilledWorker

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from kmerengine import schemas
+from kmerengine.cluster import Scheduler, connected
 from kmerengine.errors import InputError
 from kmerengine.io.bed import read_regions
 from kmerengine.io.fasta import Genome
@@ -46,6 +47,7 @@ def count(
     threads: int | None = None,
     memory: int = 3 << 30,
     device: Device = "auto",
+    scheduler: Scheduler | None = None,
     force: bool = False,
     progress: Progress | None = None,
 ) -> KmerCounts | KmerTotals:
@@ -84,6 +86,9 @@ def count(
         Bytes of words held at once when totals of k > 12 are counted.
     device : "auto", "cpu" or "cuda"
         "auto" uses a GPU where there is one and the work is large enough. Same bits either way.
+    scheduler : str or distributed.Client, optional
+        Count on a Dask cluster, on its processors: batches of regions, or totals (to k = 12) of 64
+        Mbase of a genome that is plain or bgzip (see `kmerengine.cluster`). Same bits again.
     force : bool
         Replace an existing output.
     progress : callable, optional
@@ -110,6 +115,8 @@ def count(
         force=force,
         progress=progress,
     )
+    if scheduler is not None and device == "cuda":
+        raise InputError("device: found cuda with a scheduler, expected auto or cpu")
     if per_record and regions is not None:
         raise InputError("per_record: found together with REGIONS, expected one of the two")
     if regions is None:
@@ -121,7 +128,7 @@ def count(
     files = (genome,) if regions is None else (genome, Path(regions))
     options.check(totals=regions is None and not per_record, inputs=files)
     if regions is None and not per_record:
-        return count_totals(genome, options)
+        return count_totals(genome, options, scheduler)
     with Genome.open(genome) as opened:
         inputs = {"genome": schemas.contigs_digest(genome, opened.contigs)}
         if regions is None:
@@ -156,7 +163,8 @@ def count(
         document = schemas.provenance("count", inputs, parameters)
         document |= {"regions": n_read, "kept": len(rows), "skipped": skipped}
         document["bases"] = codes.n_bases
-        found = count_row_batches(rows, codes, document, options)
+        with connected(scheduler, opened) as cluster:
+            found = count_row_batches(rows, codes, document, options, cluster)
         found.notes = opened.notes
         return found
 

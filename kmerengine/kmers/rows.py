@@ -1,20 +1,26 @@
 """Count rows - regions, records or sequences - batch by batch, in order, on several threads."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import islice
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from kmerengine import schemas
+from kmerengine.cluster import Cluster
 from kmerengine.errors import InputError
 from kmerengine.io.fasta import Genome
 from kmerengine.io.tables import write_parts
 from kmerengine.kmers.counts import KmerCounts, write_counts
 from kmerengine.kmers.counts_files import counts_batch
 from kmerengine.kmers.options import CountOptions
+from kmerengine.kmers.vocabulary import Vocabulary
 from kmerengine.parallel import in_order
 from kmerengine.regions import TOO_SHORT, Regions
 from native_kernels.kmer_count import count_rows
@@ -34,6 +40,7 @@ class FetchedCodes:
     def __init__(self, genome: Genome, rows: Regions) -> None:
         self._genome = genome
         self._rows = rows
+        self.path = genome.path
         self.n_bases = int((rows.end - rows.start).sum())
 
     def batch(self, part: slice) -> Bases:
@@ -147,8 +154,77 @@ def _batches(rows: Regions, options: CountOptions) -> Iterator[slice]:
         start = stop
 
 
+@dataclass(frozen=True, eq=False)
+class RowCounter:
+    """Counts the rows of a batch; threads may share it.
+
+    Attributes
+    ----------
+    schema : pyarrow.Schema
+        Of the table.
+    vocabulary : Vocabulary
+    materialize : bool
+    device : "cpu" or "cuda"
+    contig_names : tuple of str
+        Of all rows.
+    """
+
+    schema: pa.Schema
+    vocabulary: Vocabulary
+    materialize: bool
+    device: Literal["cpu", "cuda"]
+    contig_names: tuple[str, ...]
+
+    @cached_property
+    def _columns(self) -> Callable[[Regions], list[pa.Array]]:
+        return _columns_of(self.contig_names)
+
+    def __call__(self, rows: Regions, bases: Bases) -> pa.RecordBatch:
+        """The rows' counts, with their region columns."""
+        codes, offsets = bases
+        vocabulary = self.vocabulary
+        reverse = rows.strand == b"-" if vocabulary.stranded else None
+        indptr, values, counts = count_rows(
+            codes,
+            offsets,
+            vocabulary.k,
+            stranded=vocabulary.stranded,
+            reverse=reverse,
+            device=self.device,
+        )
+        if self.materialize:
+            indptr, values, counts = vocabulary.projection.rows(indptr, values, counts)
+        return counts_batch(self.schema, self._columns(rows), indptr, values, counts)
+
+
+@dataclass(frozen=True, eq=False)
+class RowsOnWorker:
+    """Called on a worker: opens the genome, for batches of rows without their contigs' names."""
+
+    genome: Path
+    counter: RowCounter
+
+    def __call__(self) -> Callable[[Regions], pa.RecordBatch]:
+        genome = Genome.open(self.genome)
+        counter = _fresh(self.counter)
+
+        def work(rows: Regions) -> pa.RecordBatch:
+            return counter(rows, FetchedCodes(genome, rows).batch(slice(None)))
+
+        return work
+
+
+def _fresh(counter: RowCounter) -> RowCounter:
+    """A copy without what the other has made for itself, which can be sent."""
+    return replace(counter, vocabulary=replace(counter.vocabulary))
+
+
 def count_row_batches(
-    rows: Regions, codes: Codes, document: dict[str, Any], options: CountOptions
+    rows: Regions,
+    codes: Codes,
+    document: dict[str, Any],
+    options: CountOptions,
+    cluster: Cluster | None = None,
 ) -> KmerCounts:
     """Count every row, and write or keep the table.
 
@@ -160,6 +236,8 @@ def count_row_batches(
     document : dict
         The table's provenance, but for its format and vocabulary.
     options : CountOptions
+    cluster : Cluster, optional
+        To work on; `codes` are of a genome then.
     """
     vocabulary, output = options.vocabulary, options.output
     name = schemas.FEATURES if options.materialize else schemas.KMERS
@@ -167,23 +245,8 @@ def count_row_batches(
     schema = schemas.with_metadata(
         plain, {"format": name, "vocabulary": vocabulary.spec, **document}
     )
-    device = options.device_for(codes.n_bases)
-    columns_of = region_columns(rows)
-
-    def counted(task: tuple[slice, Bases]) -> pa.RecordBatch:
-        part, (bases, offsets) = task
-        reverse = rows.strand[part] == b"-" if vocabulary.stranded else None
-        indptr, values, counts = count_rows(
-            bases,
-            offsets,
-            vocabulary.k,
-            stranded=vocabulary.stranded,
-            reverse=reverse,
-            device=device,
-        )
-        if options.materialize:
-            indptr, values, counts = vocabulary.projection.rows(indptr, values, counts)
-        return counts_batch(schema, columns_of(part), indptr, values, counts)
+    device = "cpu" if cluster else options.device_for(codes.n_bases)
+    counter = RowCounter(schema, vocabulary, options.materialize, device, rows.contig_names)
 
     def tasks(batches: Iterable[slice]) -> Iterator[tuple[slice, Bases]]:
         done = 0
@@ -194,34 +257,59 @@ def count_row_batches(
             if options.progress is not None:
                 options.progress(done, codes.n_bases)
 
-    batches = _batches(rows, options)
-    if output is None:
-        return KmerCounts.from_batches(schema, in_order(counted, tasks(batches), options.threads))
-    if options.parts:
-        groups = iter(lambda: list(islice(batches, PART_BATCHES)), [])
+    def counted(task: tuple[slice, Bases]) -> pa.RecordBatch:
+        return counter(rows.take(task[0]), task[1])
+
+    def made() -> Generator[pa.RecordBatch, None, None]:
+        batches = _batches(rows, options)
+        if cluster is None:
+            return in_order(counted, tasks(batches), options.threads)
+        assert isinstance(codes, FetchedCodes)
+        return cluster.in_order(
+            RowsOnWorker(codes.path, _fresh(counter)),
+            (replace(rows.take(part), contig_names=()) for part in batches),
+            progress=options.progress, size=lambda part: int((part.end - part.start).sum()),
+            of=codes.n_bases,
+        )  # fmt: skip
+
+    if options.parts and output is not None and cluster is None:
+        slices = _batches(rows, options)
+        groups = iter(lambda: list(islice(slices, PART_BATCHES)), [])
         parts = (map(counted, tasks(group)) for group in groups)
         write_parts(output, schema, parts, threads=options.threads, force=options.force)
-    else:
-        counts = in_order(counted, tasks(batches), options.threads)
-        write_counts(output, schema, counts, force=options.force)
-        if output.suffix == ".txt":
-            return KmerCounts.from_batches(schema, [])
+        return KmerCounts.open(output)
+    with closing(made()) as batches:
+        if output is None:
+            return KmerCounts.from_batches(schema, batches)
+        if options.parts:
+            ready = iter(lambda: list(islice(batches, PART_BATCHES)), [])
+            write_parts(output, schema, ready, threads=options.threads, force=options.force)
+        else:
+            write_counts(output, schema, batches, force=options.force)
+    if output.suffix == ".txt":
+        return KmerCounts.from_batches(schema, [])
     return KmerCounts.open(output)
 
 
 def region_columns(rows: Regions) -> Callable[[slice], list[pa.Array]]:
     """The region columns of a part of the rows, as Arrow."""
-    names = pa.array(list(rows.contig_names), pa.string())
+    columns = _columns_of(rows.contig_names)
+    return lambda part: columns(rows.take(part))
+
+
+def _columns_of(contig_names: tuple[str, ...]) -> Callable[[Regions], list[pa.Array]]:
+    """The region columns of rows on these contigs."""
+    names = pa.array(list(contig_names), pa.string())
     strands = pa.array(["+", "-", "."], pa.string())
 
-    def columns(part: slice) -> list[pa.Array]:
-        strand = np.select([rows.strand[part] == b"+", rows.strand[part] == b"-"], [0, 1], 2)
+    def columns(rows: Regions) -> list[pa.Array]:
+        strand = np.select([rows.strand == b"+", rows.strand == b"-"], [0, 1], 2)
         return [
-            pa.DictionaryArray.from_arrays(pa.array(rows.contig[part]), names),
-            pa.array(rows.start[part]),
-            pa.array(rows.end[part]),
-            pa.array(rows.name[part], pa.string()),
-            pa.array(rows.score[part], from_pandas=True),
+            pa.DictionaryArray.from_arrays(pa.array(rows.contig), names),
+            pa.array(rows.start),
+            pa.array(rows.end),
+            pa.array(rows.name, pa.string()),
+            pa.array(rows.score, from_pandas=True),
             pa.DictionaryArray.from_arrays(pa.array(strand.astype(np.int8)), strands),
         ]
 

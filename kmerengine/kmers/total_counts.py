@@ -29,36 +29,34 @@ class KmerTotals(StoredCounts):
     @classmethod
     def open(cls, path: str | Path) -> "KmerTotals":
         """Open totals that kmerengine wrote: Parquet, a folder of parts, or Arrow IPC."""
-        made = cls(TableReader(Path(path)), Path(path))
-        made._check()
-        return made
-
-    def _check(self) -> None:
-        """InputError unless words or features are each there once, in order, with a count."""
-        name = "feature" if self.is_materialized else "word"
-        table = self._source.read(columns=[name, "count"])
-        keys = table[name].to_numpy()
-        if table[name].null_count or table["count"].null_count or (keys[1:] <= keys[:-1]).any():
-            raise InputError(f"{self._where}: its {name}s do not ascend; make the file again")
-        n = self.vocabulary.n_features
-        if self.is_materialized and not (len(keys) == n and (n == 0 or keys[-1] == n - 1)):
-            raise InputError(f"{self._where}: holds {len(keys)} features, expected {n}; count again")
+        return cls(TableReader(Path(path)), Path(path))
 
     @property
     def words(self) -> npt.NDArray[Any]:
         """The packed words that occur, ascending; uint32 to k = 16, uint64 beyond."""
         self._require_exact()
-        return np.asarray(self._source.read(columns=["word"])["word"])
+        return self._column("word")
 
     @property
     def counts(self) -> npt.NDArray[np.uint64]:
         """How often each word (feature, when materialized) occurs; uint64."""
-        return np.asarray(self._source.read(columns=["count"])["count"])
+        return self._column("count")
+
+    def _column(self, name: str) -> npt.NDArray[Any]:
+        column = self._source.read(columns=[name])[name]
+        if column.null_count:
+            raise InputError(f"{self._where}: column {name!r} has nulls; make the file again")
+        return np.asarray(column)
 
     def features(self, vocabulary: Vocabulary | None = None) -> npt.NDArray[np.uint64]:
         """Total of every feature; uint64, shape (vocabulary.n_features,)."""
         chosen = self.vocabulary if vocabulary is None else vocabulary
         if self.is_materialized and chosen == self.vocabulary:
+            if not np.array_equal(self._column("feature"), np.arange(chosen.n_features)):
+                raise InputError(
+                    f"{self._where}: holds {len(self)} features, expected each of "
+                    f"{chosen.n_features} once, in order; make the file again"
+                )
             return self.counts
         chosen.check_projects(self.vocabulary)
         words = self.words

@@ -19,11 +19,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from kmerengine import schemas
+from kmerengine.cluster import Scheduler
 from kmerengine.io.atomic import atomic
-from kmerengine.io.code_stream import BLOCK_BYTES, Codes, CodeStream
+from kmerengine.io.code_stream import BLOCK_BYTES, Codes, CodeStream, Tallied
 from kmerengine.io.tables import table_writer, write_parts
 from kmerengine.kmers.options import CountOptions
 from kmerengine.kmers.total_counts import KmerTotals
+from kmerengine.kmers.totals_on_cluster import words_on_cluster
 from kmerengine.kmers.vocabulary import Vocabulary
 from kmerengine.kmers.words import letters
 from kmerengine.parallel import in_order
@@ -38,10 +40,11 @@ Words = npt.NDArray[Any]
 Piece = tuple[Words, npt.NDArray[np.uint64]]  # words, counts
 
 
-def count_totals(genome: Path, options: CountOptions) -> KmerTotals:
+def count_totals(
+    genome: Path, options: CountOptions, scheduler: Scheduler | None = None
+) -> KmerTotals:
     """Count the words of all records together, and write or keep the table."""
-    vocabulary, output = options.vocabulary, options.output
-    k = vocabulary.k
+    vocabulary, k = options.vocabulary, options.vocabulary.k
     size = genome.stat().st_size if genome.exists() else 0
     n_read = 0
 
@@ -51,6 +54,8 @@ def count_totals(genome: Path, options: CountOptions) -> KmerTotals:
         if options.progress is not None:
             options.progress(n_read, max(size, n_read))
 
+    if scheduler is not None:
+        return _written(genome, size, *words_on_cluster(genome, options, scheduler), options)
     block_bytes = SLICED_BLOCK_BYTES if FLAT_TABLE_K < k <= MAX_TABLE_K else BLOCK_BYTES
     stream = CodeStream(genome, k, block_bytes=block_bytes, progress=progress)
     pieces = total_words(
@@ -61,14 +66,22 @@ def count_totals(genome: Path, options: CountOptions) -> KmerTotals:
         device=options.device_for(size),
     )
     first = next(pieces)  # the whole text has been read by then, and is known to be sound
+    return _written(genome, size, stream.found, chain([first], pieces), options)
+
+
+def _written(
+    genome: Path, size: int, found: Tallied, pieces: Iterable[Piece], options: CountOptions
+) -> KmerTotals:
+    """The table of totals, written or kept."""
+    vocabulary, k, output = options.vocabulary, options.vocabulary.k, options.output
     name = schemas.FEATURE_TOTALS if options.materialize else schemas.KMER_TOTALS
     document = schemas.provenance("count", {"genome": {"name": genome.name, "bytes": size}}, {})
     document |= {"format": name, "vocabulary": vocabulary.spec}
-    document |= {"records": stream.found.records, "bases": stream.found.bases}
+    document |= {"records": found.records, "bases": found.bases}
     plain = schemas.totals_schema(k, materialized=options.materialize)
     schema = schemas.with_metadata(plain, document)
     make = _feature_batches if options.materialize else _word_batches
-    batches = make(schema, vocabulary, chain([first], pieces), options.threads)
+    batches = make(schema, vocabulary, pieces, options.threads)
     if output is None:
         return KmerTotals.from_batches(schema, batches)
     if options.parts:
