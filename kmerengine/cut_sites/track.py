@@ -99,6 +99,8 @@ class CutTrack:
             return np.zeros(0, np.int64), np.zeros(0, np.uint8), np.zeros(0, np.uint32)
         stop = self.contigs[chrom] if end is None else end
         table = pa.concat_tables(found)
+        if any(column.null_count for column in table.columns):
+            raise InputError(f"{self.path}: has nulls, expected none; make it again")
         position = table["position"].to_numpy().astype(np.int64)
         off = position[0] < 0 or position[-1] >= self.contigs[chrom]
         if off or (position[1:] < position[:-1]).any():

@@ -187,8 +187,9 @@ def read_npy(path: Path) -> npt.NDArray[Any]:
     """An array in a .npy file, memory-mapped; nothing in it is unpickled."""
     try:
         array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: cannot be read as an array ({error}); expected .npy") from error
+    except Exception as error:  # NumPy evaluates the header: damage there raises nearly anything
+        reason = str(error).partition("\n")[0][:200]
+        raise InputError(f"{path}: cannot be read as an array ({reason}); expected .npy") from error
     return array
 
 
