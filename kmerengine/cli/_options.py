@@ -163,6 +163,11 @@ def chosen_vocabulary(
     return Vocabulary.choose(**given)
 
 
+scheduler = click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Work on a Dask cluster, tcp://HOST:PORT; or on N processes of this machine, local:N.",
+)
 force = click.option("--force", is_flag=True, help="Replace an existing output.")
 quiet = click.option("-q", "--quiet", is_flag=True, help="Nothing on stderr but errors.")
 json_summary = click.option("--json", "as_json", is_flag=True, help="Summary as JSON on stdout.")

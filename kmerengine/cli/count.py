@@ -13,6 +13,7 @@ from kmerengine.cli._options import (
     force,
     json_summary,
     quiet,
+    scheduler,
     vocabulary_options,
 )
 
@@ -53,6 +54,7 @@ KNOWN_SUFFIXES = {
     help="For words held at once when k > 12.  [default: 3G]",
 )
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
+@scheduler
 @force
 @quiet
 @json_summary

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from kmerengine.cli._options import PATH, cut_options, force, json_summary, quiet
+from kmerengine.cli._options import PATH, cut_options, force, json_summary, quiet, scheduler
 
 
 @click.command("cuts")
@@ -30,6 +30,7 @@ from kmerengine.cli._options import PATH, cut_options, force, json_summary, quie
     show_default=True,
     help="Of a signal: cuts, cuts per million of the sample, or 1 where there is a cut.",
 )
+@scheduler
 @force
 @quiet
 @json_summary
@@ -42,12 +43,14 @@ def command(
     joined or written as a signal.
     """
     started = perf_counter()
+    from kmerengine.cli._progress import work_bar
     from kmerengine.cli._startup import load_libraries
 
     load_libraries()
     from kmerengine import CutTrack, cuts
 
-    made = cuts(samples, output=output, **options)
+    with work_bar("reading", "file", 1, show=not quiet) as progress:
+        made = cuts(samples, output=output, progress=progress, **options)
     seconds = round(perf_counter() - started, 2)
     paths = [output] if isinstance(made, CutTrack) else list(made.paths)
     reads = made.provenance["reads"]

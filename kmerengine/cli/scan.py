@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kmerengine.cli._options import force, json_summary, quiet
+from kmerengine.cli._options import force, json_summary, quiet, scheduler
 from kmerengine.cli.count import KNOWN_SUFFIXES
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--rename-duplicates", is_flag=True, help="Number motifs of one name.")
 @click.option("--skip-missing-contigs", is_flag=True, help="Skip regions on unknown contigs.")
 @click.option("--threads", type=int, metavar="N", help="[default: all processors]")
+@scheduler
 @force
 @quiet
 @json_summary

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from kmerengine import schemas
+from kmerengine.cluster import Scheduler, connected
 from kmerengine.cut_sites.options import CutOptions, InputShift, Mode, shift_text
 from kmerengine.cut_sites.sample_sheet import Sample, listed_samples
 from kmerengine.cut_sites.samples import CutSamples, read_samples
@@ -14,7 +15,7 @@ from kmerengine.cut_sites.track import CutTrack, cut_batches
 from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic, check_writable
 from kmerengine.io.tables import table_writer
-from kmerengine.parallel import available_threads
+from kmerengine.parallel import Progress, available_threads
 from native_kernels.cut_profile import Strands
 
 
@@ -43,7 +44,9 @@ def cuts(
     scale: Scale = "raw",
     threads: int | None = None,
     memory: int = 256 << 20,
+    scheduler: Scheduler | None = None,
     force: bool = False,
+    progress: Progress | None = None,
 ) -> CutTrack | SignalFiles:
     """Count Tn5 cut sites per base and strand.
 
@@ -107,8 +110,13 @@ def cuts(
         By default the processors this process may use.
     memory : int
         Bytes for cuts held at once.
+    scheduler : str or distributed.Client, optional
+        Read the files on a Dask cluster, each by one worker, which leaves its cuts in a temporary
+        folder beside the output (see `kmerengine.cluster`). Same bits.
     force : bool
         Replace an existing output.
+    progress : callable, optional
+        Called with (done, of) in files read.
 
     Returns
     -------
@@ -141,7 +149,13 @@ def cuts(
     )
     options.check(listed)
     _check_output(path, listed, strands, scale, force=force)
-    with read_samples(listed, options, pooled=sheet is not None) as read:
+    with (
+        connected(scheduler) as cluster,
+        read_samples(
+            listed, options, pooled=sheet is not None, cluster=cluster, folder=path.parent,
+            progress=progress,
+        ) as read,
+    ):  # fmt: skip
         document = _document(read, listed, options)
         if is_signal(path):
             check_signal(path, list(read.cuts), strands or "sum", force=force)

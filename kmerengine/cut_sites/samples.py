@@ -1,13 +1,17 @@
 """Reads files to the cuts of their samples, all on one genome and with one shift."""
 
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from kmerengine.cluster import Cluster
+from kmerengine.cut_sites.files import FileReader, read_on_cluster
 from kmerengine.cut_sites.input_shift import (
     REACH,
     Detected,
@@ -26,19 +30,13 @@ from kmerengine.cut_sites.sequence_shift import (
     rank_shifts,
 )
 from kmerengine.cut_sites.shifted import Part, ShiftedCuts, lost
-from kmerengine.cut_sites.sources import (
-    RawEnds,
-    is_alignments,
-    is_track,
-    open_track,
-    read_alignments,
-    read_fragments,
-)
+from kmerengine.cut_sites.sources import RawEnds
 from kmerengine.cut_sites.stretches import Stretches
 from kmerengine.cut_sites.tally import PIECE, merge
 from kmerengine.errors import InputError
 from kmerengine.io.bed import read_regions
 from kmerengine.io.contigs import is_fasta, read_contigs
+from kmerengine.parallel import Progress
 
 OFF_CONTIG = "off the contig"
 BLACKLISTED = "in the blacklist"
@@ -97,7 +95,14 @@ class CutSamples:
 
 @contextmanager
 def read_samples(
-    samples: list[Sample], options: CutOptions, *, pairs: bool = False, pooled: bool = False
+    samples: list[Sample],
+    options: CutOptions,
+    *,
+    pairs: bool = False,
+    pooled: bool = False,
+    cluster: Cluster | None = None,
+    folder: Path | None = None,
+    progress: Progress | None = None,
 ) -> Iterator[CutSamples]:
     """Read files to cuts by sample.
 
@@ -109,6 +114,11 @@ def read_samples(
         Tally fragments, too (`RawEnds.pairs`).
     pooled : bool
         Files (and groups) of one sample name are added up; else that is refused.
+    cluster : Cluster, optional
+        Whose workers read the files, by way of a new folder in `folder`.
+    folder : Path, optional
+    progress : callable, optional
+        Called with (done, of) in files.
 
     Raises
     ------
@@ -116,52 +126,37 @@ def read_samples(
     """
     options.check(samples)
     share = max(1, options.memory // (len(samples) * (2 if pairs else 1)))
+    reader = FileReader(options, pairs, share)
     read: list[RawEnds] = []
-    try:
-        for sample in samples:
-            read.append(_read(sample, options, pairs=pairs, memory=share))
-            if not read[-1].kept:
-                raise _nothing_kept(read[-1], sample)
-        yield _joined(samples, read, options, pooled=pooled)
-    finally:
-        for ends in read:
-            for tally in [*ends.tallies, *([ends.pairs] if ends.pairs else [])]:
-                tally.close()
-
-
-def _read(sample: Sample, options: CutOptions, *, pairs: bool, memory: int) -> RawEnds:
-    if is_track(sample.file):
-        ends, track = open_track(sample.file, options.contigs)
-        if track.shift != shift_text(options.wanted):
-            raise InputError(
-                f"{sample.file}: its cuts have shift {track.shift}, expected "
-                f"{shift_text(options.wanted)}; shifts are not mixed: give --shift {track.shift}, "
-                "or count the reads again"
+    with ExitStack() as stack:
+        each: Iterator[RawEnds] = map(reader, samples)
+        if cluster is not None:
+            assert folder is not None
+            each = read_on_cluster(
+                samples, reader, cluster, Path(stack.enter_context(_between(folder)))
             )
-        if sample.name is not None:
-            if len(ends.samples) > 1:
-                raise InputError(
-                    f"{sample.file}: holds {len(ends.samples)} samples, which keep their names; "
-                    f"found the name {sample.name!r} for them"
-                )
-            ends.samples = {sample.name: next(iter(ends.samples.values()))}
-        return ends
-    name = sample.label
-    groups = None if sample.groups is None else read_groups(sample.groups)
-    if groups is not None and sample.name is not None:
-        groups = {barcode: f"{name}.{group}" for barcode, group in groups.items()}
-    try:
-        if is_alignments(sample.file):
-            return read_alignments(
-                sample.file, name, options.rules(), options.contigs, groups=groups,
-                barcode=options.barcode, pairs=pairs, threads=options.threads, memory=memory,
-            )  # fmt: skip
-        return read_fragments(
-            sample.file, name, options.rules(), options.contigs, groups=groups,
-            weighted=options.weighted, pairs=pairs, memory=memory,
-        )  # fmt: skip
-    except OverflowError as error:
-        raise InputError(f"{sample.file}: {error}, expected fewer; is it damaged?") from error
+            stack.callback(each.close)
+        stack.callback(_close, read)
+        for ends, sample in zip(each, samples, strict=True):
+            read.append(ends)
+            if not ends.kept:
+                raise _nothing_kept(ends, sample)
+            if progress is not None:
+                progress(len(read), len(samples))
+        yield _joined(samples, read, options, pooled=pooled)
+
+
+def _close(read: list[RawEnds]) -> None:
+    for ends in read:
+        for tally in [*ends.tallies, *([ends.pairs] if ends.pairs else [])]:
+            tally.close()
+
+
+def _between(folder: Path) -> tempfile.TemporaryDirectory[str]:
+    """For what workers read; one may still write when the work has failed."""
+    return tempfile.TemporaryDirectory(
+        prefix=".kmerengine-cuts-", suffix=".tmp", dir=folder, ignore_cleanup_errors=True
+    )
 
 
 def _nothing_kept(ends: RawEnds, sample: Sample) -> InputError:

@@ -118,7 +118,7 @@ def read_alignments(
         kind="CRAM" if isinstance(file, CramFile) else "BAM",
         contigs=file.contigs,
         lengths_known=True,
-        samples=_by_name(names, tallies, parser.contig_start),
+        samples=ends_by_name(names, tallies, parser.contig_start),
         tallies=tallies,
         records=parser.n_records,
         kept=parser.n_kept,
@@ -220,7 +220,7 @@ def read_fragments(
         kind=file.kind,
         contigs=dict(zip(file.contigs, reach.tolist(), strict=True)),
         lengths_known=False,
-        samples=_by_name(names, tallies, start),
+        samples=ends_by_name(names, tallies, start),
         tallies=tallies,
         records=records,
         kept=kept,
@@ -235,9 +235,10 @@ def read_fragments(
     )
 
 
-def _by_name(
+def ends_by_name(
     names: list[str], tallies: list[CutTally], contig_start: npt.NDArray[np.int64]
 ) -> dict[str, EndSource]:
+    """Complete tallies as the ends of samples."""
     ends = (TalliedEnds(tally, contig_start) for tally in tallies)
     return dict(zip(names, ends, strict=True))
 

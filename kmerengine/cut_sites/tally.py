@@ -15,6 +15,7 @@ Run = tuple[Keys, Counts]  # ascending and distinct, and how often each occurs
 
 PIECE = 1 << 20  # keys that are moved and merged at a time
 BUFFER = 1 << 18  # keys that are sorted at a time: 2 MB, which stay in cache
+SUFFIXES = (".keys.npy", ".counts.npy")  # of a run's files
 BYTES_PER_KEY = 40  # of a buffer while it is sorted and collapsed
 
 
@@ -87,6 +88,20 @@ class CutTally:
                 parts.append((keys[part], counts[part]))
             yield merge([run for run in parts if len(run[0])])
 
+    def store(self, folder: Path) -> None:
+        """Write all runs to a new folder."""
+        folder.mkdir()
+        for number, run in enumerate(self.runs()):
+            _save(folder / str(number), run)
+
+    @classmethod
+    def stored(cls, folder: Path) -> "CutTally":
+        """A tally of the runs in such a folder, which is left to its owner."""
+        tally = cls()
+        n = len(list(folder.glob("*.keys.npy")))
+        tally._spilled = [_mapped(folder / str(number)) for number in range(n)]
+        return tally
+
     def close(self) -> None:
         """Remove the temporary folder."""
         self._runs, self._spilled, self._buffer = [], [], []
@@ -117,12 +132,20 @@ class CutTally:
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="kmerengine-cuts-")
         stem = Path(self._folder.name) / str(len(self._spilled))
-        maps = []
-        for suffix, array in (("keys", keys), ("counts", counts)):
-            file = stem.with_suffix(f".{suffix}.npy")
-            np.save(file, array, allow_pickle=False)
-            maps.append(np.load(file, mmap_mode="r", allow_pickle=False))
-        self._spilled.append((maps[0], maps[1]))
+        _save(stem, (keys, counts))
+        self._spilled.append(_mapped(stem))
+
+
+def _save(stem: Path, run: Run) -> None:
+    keys, counts = run
+    np.save(stem.with_suffix(SUFFIXES[0]), keys, allow_pickle=False)
+    np.save(stem.with_suffix(SUFFIXES[1]), counts, allow_pickle=False)
+
+
+def _mapped(stem: Path) -> Run:
+    paths = [stem.with_suffix(suffix) for suffix in SUFFIXES]
+    keys, counts = (np.load(path, mmap_mode="r", allow_pickle=False) for path in paths)
+    return keys, counts
 
 
 class TalliedEnds:

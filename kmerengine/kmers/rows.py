@@ -266,7 +266,7 @@ def count_row_batches(
             return in_order(counted, tasks(batches), options.threads)
         assert isinstance(codes, FetchedCodes)
         return cluster.in_order(
-            RowsOnWorker(codes.path, _fresh(counter)),
+            RowsOnWorker(codes.path.absolute(), _fresh(counter)),
             (replace(rows.take(part), contig_names=()) for part in batches),
             progress=options.progress, size=lambda part: int((part.end - part.start).sum()),
             of=codes.n_bases,

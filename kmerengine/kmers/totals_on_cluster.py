@@ -60,7 +60,7 @@ def words_on_cluster(
         with connected(scheduler, opened) as cluster:
             assert cluster is not None
             found = cluster.in_order(
-                TotalsOnWorker(genome, k, vocabulary.stranded),
+                TotalsOnWorker(genome.absolute(), k, vocabulary.stranded),
                 Pieces.of_genome(opened, k).places(SHARE_BASES),
                 progress=options.progress, size=lambda places: places.n_bases, of=held.bases,
             )  # fmt: skip

@@ -178,7 +178,8 @@ def scan(
                     batches = pieces.batches(search.step, progress)
                     return closing(in_order(getattr(search, what), batches, n_threads))
                 made = cluster.in_order(
-                    SearchOnWorker(genome, plan, what, search.q), pieces.places(search.step),
+                    SearchOnWorker(genome.absolute(), plan, what, search.q),
+                    pieces.places(search.step),
                     progress=progress, size=lambda each: each.n_bases, of=pieces.n_bases,
                 )  # fmt: skip
                 return closing(made)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from kmerengine.cli._options import PATH, force, quiet
+from kmerengine.cli._options import PATH, force, quiet, scheduler
 from modelkit.cli._targets import chosen_targets, combine_option, target_options
 from modelkit.interpretation.methods.options import METHODS
 
@@ -88,6 +88,7 @@ class RowNumbers(click.ParamType[list[int]]):
     help="References and mutants that pass the network at once.",
 )  # fmt: skip
 @click.option("--bfloat16", is_flag=True, help="Calculate in bfloat16 where that is safe.")
+@scheduler
 @click.option("--resume", is_flag=True, help="Go on with what a killed process has left.")
 @force
 @quiet

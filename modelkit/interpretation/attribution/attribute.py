@@ -3,7 +3,9 @@
 import hashlib
 import json
 import shutil
+import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from glob import escape
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import torch
 from torch import Tensor
 
 from kmerengine import schemas
+from kmerengine.cluster import Cluster, Scheduler, connected
 from kmerengine.datasets.folder import ABOUT as DATASET_ABOUT
 from kmerengine.datasets.folder import Dataset
 from kmerengine.errors import InputError
@@ -26,6 +29,12 @@ from modelkit.interpretation.attribution.attributions import (
     NAMES,
     Attributions,
     known_of,
+)
+from modelkit.interpretation.attribution.chunks import (
+    Explain,
+    ExplainOnWorker,
+    explained_chunk,
+    on_both_strands,
 )
 from modelkit.interpretation.attribution.examples import (
     Examples,
@@ -41,9 +50,8 @@ from modelkit.interpretation.attribution.exports import (
 )
 from modelkit.interpretation.attribution.partial import Partial
 from modelkit.interpretation.attribution.subject import Subject
-from modelkit.interpretation.methods.explain import Explainer
+from modelkit.interpretation.methods.explain import Explainer, IncompleteWarning
 from modelkit.interpretation.methods.explained import Combine, weights_of
-from modelkit.interpretation.methods.explanation import Explanation
 from modelkit.interpretation.methods.options import AttributionOptions, Method
 from modelkit.training.ranks import Ranks, joined
 from modelkit.training.run import BEST, Run
@@ -74,6 +82,7 @@ def attribute(
     genome: str | Path | None = None,
     batch_size: int = 16,
     device: str = "auto",
+    scheduler: Scheduler | None = None,
     resume: bool = False,
     force: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -119,6 +128,9 @@ def attribute(
         Sequences that are explained together, and recorded together: what a kill may cost.
     device : str
         "cpu", "cuda", "cuda:1", or "auto": a GPU if there is one.
+    scheduler : str or distributed.Client, optional
+        Explain on a Dask cluster, a batch at a time, on the same kind of device (see
+        `kmerengine.cluster`); not under torchrun.
     resume : bool
         Go on with the partial folder if there is one; an output of just this is there already
         then, and is left as it is.
@@ -183,7 +195,9 @@ def attribute(
     if resume and not force and _is_made(output, document):
         shutil.rmtree(path, ignore_errors=True)
         return Attributions.open(output)
-    with joined(place) as ranks:
+    with joined(place) as ranks, connected(scheduler) as cluster:
+        if cluster is not None and ranks.ranks > 1:
+            raise InputError("scheduler: found under torchrun, expected one of the two")
         explained = subject.explained(weights, place)  # weights that are damaged begin nothing
         explain = Explainer(explained, chosen)
         if ranks.first:
@@ -198,10 +212,15 @@ def attribute(
         partial = Partial(path, document, place.type)
         ranks.wait()  # nobody writes before all have looked
         try:
-            _work(
-                _on_both_strands(explain) if reverse_complement else explain,
-                subject, examples.rows, partial, batch_size, place, ranks, progress,
-            )  # fmt: skip
+            if cluster is None:
+                batch_of = on_both_strands(explain) if reverse_complement else explain
+                _work(batch_of, subject, examples.rows, partial, batch_size, place, ranks, progress)
+            else:
+                work = ExplainOnWorker(
+                    run.path.absolute(), data.path.absolute(), subject.head, split, weights.numpy(),
+                    chosen, reverse_complement, batch_size, place.type,
+                )  # fmt: skip
+                _work_on_cluster(cluster, work, examples.rows, partial, progress)
         except InputError:
             if ranks.ranks == 1 and not partial.done.any():
                 partial.remove()  # nothing to go on with, but what must be given otherwise
@@ -288,24 +307,6 @@ def _goes_on(path: Path, output: Path, *, resume: bool, force: bool) -> bool:
     return False
 
 
-Explain = Callable[[Tensor, Rows], Explanation]
-
-
-def _on_both_strands(explain: Explain) -> Explain:
-    """Means of the attributions of both strands, as they lie on the first."""
-
-    def both(x_B4P: Tensor, numbers: Rows) -> Explanation:
-        here, there = explain(x_B4P, numbers), explain(x_B4P.flip(1, 2), numbers)
-        return Explanation(
-            (here.hypothetical + there.hypothetical.flip(2, 3)) / 2,
-            (here.delta + there.delta) / 2,
-            (here.prediction + there.prediction) / 2,
-            (here.spread + there.spread) / 2,
-        )
-
-    return both
-
-
 def _work(
     explain: Explain,
     subject: Subject,
@@ -327,7 +328,7 @@ def _work(
     for turn in range(-(-len(waiting) // ranks.ranks)):
         if turn < len(mine):
             here = rows[of_mine[turn]]
-            _explain_chunk(explain, next(batches), here, partial, int(mine[turn]))
+            partial.put(int(mine[turn]), *explained_chunk(explain, next(batches), here))
         ranks.wait()  # that another rank has ended is seen now, and not after the work
         n_before += sum(
             len(partial.chunk(int(number)))
@@ -337,16 +338,27 @@ def _work(
             progress(n_before, len(rows))
 
 
-def _explain_chunk(
-    explain: Explain, x_BCP: Tensor, rows: Rows, partial: Partial, number: int
+def _work_on_cluster(
+    cluster: Cluster,
+    work: ExplainOnWorker,
+    rows: Rows,
+    partial: Partial,
+    progress: Callable[[int, int], None] | None,
 ) -> None:
-    found = explain(x_BCP, rows)
-    finite = found.hypothetical[:, :, :4].flatten(1).isfinite().all(1)
-    if not finite.all():
-        row = rows[int(finite.int().argmin())]
-        raise InputError(
-            f"row {row} of the data set: its scores are no finite numbers; expected a network "
-            "whose outputs are, evaluate it first"
-        )
-    numbers = torch.stack([found.prediction, found.delta, found.spread], 1).double()
-    partial.put(number, found.hypothetical.float().cpu().numpy(), numbers.cpu().numpy())
+    """Have the chunks that are not done explained, and write them here."""
+    waiting = np.flatnonzero(~partial.done).tolist()
+    chunks = [rows[partial.chunk(number)] for number in waiting]
+    n_before = len(rows) - sum(map(len, chunks))
+
+    def report(done: int, of: int) -> None:
+        if progress is not None:
+            progress(n_before + done, of)
+
+    explained = cluster.in_order(work, chunks, progress=report, size=len, of=len(rows))
+    warned = False
+    with closing(explained):
+        for number, (scores, numbers, warning) in zip(waiting, explained, strict=True):
+            partial.put(number, scores, numbers)
+            if warning and not warned:
+                warnings.warn(warning, IncompleteWarning, stacklevel=3)
+                warned = True
