@@ -1,4 +1,4 @@
-"""The wheel: what is in it, that it works without what is not asked for, that its types are seen."""
+"""The wheel: what is in it, that it works without what is not asked for, its types."""
 
 import email
 import re
