@@ -7,13 +7,17 @@ and how many regions were skipped by reason. Coordinates are 0-based, half-open,
 
 import hashlib
 import json
+from collections.abc import Callable
+from functools import wraps
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import pyarrow as pa
 
 from kmerengine.errors import InputError
+
+P, T = ParamSpec("P"), TypeVar("T")
 
 METADATA_KEY = b"kmerengine"
 VERSION = 1
@@ -567,6 +571,27 @@ def require(schema: pa.Schema, expected: pa.Schema, where: Path) -> None:
                 f"{where}: column {field.name!r} is {found}, expected {field.type}; "
                 "make the file again"
             )
+
+
+def damage_refused(opener: Callable[P, T]) -> Callable[P, T]:
+    """A method or function of (cls or self, path) whose file may have a document, under a seal that
+    fits, without what ours have: InputError then.
+    """
+
+    @wraps(opener)
+    def opened(*args: P.args, **options: P.kwargs) -> T:
+        try:
+            return opener(*args, **options)
+        except InputError:
+            raise
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            reason = str(error).partition("\n")[0][:100] or type(error).__name__
+            raise InputError(
+                f"{args[1]}: lacks what such a file has ({type(error).__name__}: {reason}); "
+                "make it again"
+            ) from error
+
+    return opened
 
 
 def digest(path: Path) -> dict[str, Any]:

@@ -99,7 +99,7 @@ class Profiles:
                 f"expected integers of {shape}; make the folder again"
             )
         self._table = TableReader(path / TOTALS)
-        schemas.require(self._table.schema, schemas.profile_totals_schema(), path / TOTALS)
+        self._table.expect(schemas.profile_totals_schema(), path / TOTALS)
         about = schemas.read_metadata(self._table.schema, path / TOTALS, (schemas.PROFILES,))
         if about != self.provenance or self._table.n_rows != n_regions:
             raise InputError(
@@ -107,6 +107,7 @@ class Profiles:
             )
 
     @classmethod
+    @schemas.damage_refused
     def open(cls, path: str | Path) -> "Profiles":
         """Open a folder of profiles; InputError if it is missing, damaged or something else."""
         return cls(Path(path))

@@ -49,7 +49,7 @@ class CutTrack:
         self._table = TableReader(path)
         self._groups: Groups = {}
         document = schemas.read_metadata(self._table.schema, path, (schemas.CUTS,))
-        schemas.require(self._table.schema, schemas.cuts_schema(), path)
+        self._table.expect(schemas.cuts_schema(), path)
         self.provenance = document
         self.samples: list[str] = list(document["samples"])
         self.contigs: dict[str, int] = {name: int(n) for name, n in document["contigs"]}
@@ -60,17 +60,10 @@ class CutTrack:
             self._groups.setdefault((sample, chrom), []).append((first, stop, low, high))
 
     @classmethod
+    @schemas.damage_refused
     def open(cls, path: str | Path) -> "CutTrack":
         """Open a .parquet or .arrow that `kmerengine cuts` wrote; InputError for other files."""
-        path = Path(path)
-        try:
-            return cls(path)
-        except (LookupError, TypeError, ValueError, OverflowError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(
-                f"{path}: its kmerengine metadata is damaged; make it again"
-            ) from error
+        return cls(Path(path))
 
     def __len__(self) -> int:
         return self._table.n_rows
@@ -99,8 +92,6 @@ class CutTrack:
             return np.zeros(0, np.int64), np.zeros(0, np.uint8), np.zeros(0, np.uint32)
         stop = self.contigs[chrom] if end is None else end
         table = pa.concat_tables(found)
-        if any(column.null_count for column in table.columns):
-            raise InputError(f"{self.path}: has nulls, expected none; make it again")
         position = table["position"].to_numpy().astype(np.int64)
         off = position[0] < 0 or position[-1] >= self.contigs[chrom]
         if off or (position[1:] < position[:-1]).any():

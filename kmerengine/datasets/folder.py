@@ -107,7 +107,7 @@ class Dataset:
         expected = schemas.dataset_schema(
             labels=bool(self.label_names), totals=self._has_totals, cores=self._has_cores
         )
-        schemas.require(self._table.schema, expected, path / REGIONS)
+        self._table.expect(expected, path / REGIONS)
         found = schemas.read_metadata(self._table.schema, path / REGIONS, (schemas.DATASET,))
         if found != about or self._table.n_rows != n_examples or "sequence" not in self._arrays:
             raise InputError(
@@ -115,6 +115,7 @@ class Dataset:
             )
 
     @classmethod
+    @schemas.damage_refused
     def open(cls, path: str | Path) -> "Dataset":
         """Open a data set; InputError if it is missing, damaged, newer or something else."""
         return cls(Path(path))

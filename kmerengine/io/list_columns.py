@@ -20,8 +20,6 @@ def list_column(matrix: npt.NDArray[Any], field: pa.Field) -> pa.Array:
 def read_matrix(table: TableReader, name: str, n_columns: int, where: Path) -> npt.NDArray[Any]:
     """A list column as a matrix; InputError unless every list has `n_columns` values."""
     column = table.read(columns=[name])[name].combine_chunks()
-    if column.null_count or column.values.null_count:
-        raise InputError(f"{where}: column {name!r} has nulls, expected none; make the file again")
     if not np.all(column.value_lengths().to_numpy() == n_columns):
         raise InputError(
             f"{where}: column {name!r} has lists of another length, expected {n_columns}; "

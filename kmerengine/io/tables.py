@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from kmerengine import schemas
 from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic
 from kmerengine.parallel import in_order
@@ -130,6 +131,9 @@ class Source(Protocol):
     n_rows: int
     schema: pa.Schema
 
+    def expect(self, schema: pa.Schema, where: Path) -> None:
+        """InputError unless it has these columns."""
+
     def read(
         self, start: int = 0, stop: int | None = None, columns: list[str] | None = None
     ) -> pa.Table:
@@ -143,6 +147,10 @@ class InMemory:
         self._table = table
         self.n_rows = len(table)
         self.schema = table.schema
+
+    def expect(self, schema: pa.Schema, where: Path) -> None:
+        """InputError unless it has these columns."""
+        schemas.require(self.schema, schema, where)
 
     def read(
         self, start: int = 0, stop: int | None = None, columns: list[str] | None = None
@@ -171,6 +179,7 @@ class TableReader:
         self._sources: list[tuple[int, Any, int]] = []  # first row, file, group number
         self.n_rows = 0
         self.schema: pa.Schema
+        self._never_null: set[str] = set()
         self.is_arrow = False
         if not path.exists():
             raise InputError(f"{path}: does not exist; expected a file that kmerengine wrote")
@@ -208,6 +217,11 @@ class TableReader:
             raise InputError(f"{path}: is not of the same count as part 0; make the folder again")
         self.schema = schema
 
+    def expect(self, schema: pa.Schema, where: Path) -> None:
+        """InputError unless it has these columns, and of a read if one has nulls that may not."""
+        schemas.require(self.schema, schema, where)
+        self._never_null |= {field.name for field in schema if not field.nullable}
+
     def read(
         self, start: int = 0, stop: int | None = None, columns: list[str] | None = None
     ) -> pa.Table:
@@ -233,7 +247,20 @@ class TableReader:
                     group = pa.Table.from_batches([source(number)])
                     group = group if columns is None else group.select(columns)
                 group.validate(full=True)
+                for name in self._never_null.intersection(group.column_names):
+                    if any(map(_has_null, group[name].chunks)):
+                        raise InputError(
+                            f"{self.path}: column {name!r} has nulls, expected none; make it again"
+                        )
                 yield group.slice(low - first, high - low)
+
+
+def _has_null(array: pa.Array) -> bool:
+    """Whether there is a null, or one among the elements of lists or the words of a dictionary."""
+    if pa.types.is_list(array.type) and not array.null_count:
+        return not array.type.value_field.nullable and _has_null(array.values)
+    words = array.dictionary if pa.types.is_dictionary(array.type) else ()
+    return bool(array.null_count or (len(words) and words.null_count))
 
 
 def _only(schema: pa.Schema, columns: list[str]) -> pa.Schema:

@@ -38,6 +38,7 @@ class KmerCounts(StoredCounts):
         return schemas.counts_schema(self.vocabulary.k, materialized=self.is_materialized)
 
     @classmethod
+    @schemas.damage_refused
     def open(cls, path: str | Path) -> "KmerCounts":
         """Open counts that kmerengine wrote: Parquet, a folder of parts, Arrow IPC, npz or h5ad.
 

@@ -41,7 +41,7 @@ class StoredCounts(ABC):
         self.provenance = schemas.read_metadata(source.schema, where, formats)
         self.vocabulary = Vocabulary.from_spec(self.provenance.get("vocabulary"), where)
         self.is_materialized = self.provenance["format"] == self.materialized_format
-        schemas.require(source.schema, self._expected_schema(), where)
+        source.expect(self._expected_schema(), where)
         self._source = source
         self._where = where
 

@@ -43,10 +43,7 @@ class KmerTotals(StoredCounts):
         return self._column("count")
 
     def _column(self, name: str) -> npt.NDArray[Any]:
-        column = self._source.read(columns=[name])[name]
-        if column.null_count:
-            raise InputError(f"{self._where}: column {name!r} has nulls; make the file again")
-        return np.asarray(column)
+        return np.asarray(self._source.read(columns=[name])[name])
 
     def features(self, vocabulary: Vocabulary | None = None) -> npt.NDArray[np.uint64]:
         """Total of every feature; uint64, shape (vocabulary.n_features,)."""

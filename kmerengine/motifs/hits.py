@@ -38,11 +38,12 @@ class MotifHits:
         self._n = 0 if source is None else source.n_rows
 
     @classmethod
+    @schemas.damage_refused
     def open(cls, path: str | Path) -> Self:
         """Open a Parquet file that `kmerengine scan` wrote; InputError if it is none."""
         path = Path(path)
         table = TableReader(path)
-        schemas.require(table.schema, schemas.hits_schema(), path)
+        table.expect(schemas.hits_schema(), path)
         return cls(table, table.schema, path)
 
     @classmethod

@@ -181,7 +181,7 @@ class KmerSet:
         path = Path(path)
         reader = TableReader(path)
         about = schemas.read_metadata(reader.schema, path, (KMER_SET,))
-        schemas.require(reader.schema, SCHEMA, path)
+        reader.expect(SCHEMA, path)
         table = reader.read(columns=SCHEMA.names)
         try:
             options = KmerSetOptions(**about["options"])

@@ -57,11 +57,10 @@ class Predictions:
         self.tasks = tuple(map(str, about["tasks"]))
         window = about["window"]
         self.window = None if window is None else (int(window[0]), int(window[1]))
-        schemas.require(
-            self._table.schema, schemas.predictions_schema(*about["values"]), self._where
-        )
+        self._table.expect(schemas.predictions_schema(*about["values"]), self._where)
 
     @classmethod
+    @schemas.damage_refused
     def open(cls, path: str | Path) -> "Predictions":
         """Open predictions; InputError if they are missing, damaged, newer or something else."""
         return cls(Path(path))

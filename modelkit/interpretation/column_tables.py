@@ -95,7 +95,7 @@ def read_table(path: Path, schema: pa.Schema, kind: str) -> tuple[pa.Table, dict
     """A Parquet file of one of the formats and its document; InputError if it is none."""
     reader = TableReader(path)
     document = schemas.read_metadata(reader.schema, path, (kind,))
-    schemas.require(reader.schema, schema, path)
+    reader.expect(schema, path)
     table = reader.read(columns=schema.names)
     for field in schema:
         if not field.nullable and table[field.name].null_count:

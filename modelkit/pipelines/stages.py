@@ -339,7 +339,20 @@ def _opened(folder: Path, name: str) -> tuple[dict[str, Record], dict[str, Any]]
             f"{folder}: is of {document.get('command')}, expected pipeline {name}; choose another "
             "output"
         )
-    return {each["name"]: each for each in document["stages"]}, document
+    kinds = {"name": str, "output": str, "status": str, "inputs": dict, "parameters": dict}
+    try:
+        records: dict[str, Record] = {each["name"]: each for each in document["stages"]}
+        for each in records.values():
+            for key, kind in kinds.items():
+                if not isinstance(each[key], kind):
+                    raise TypeError(f"{key} is {each[key]!r:.40}")
+            if each["status"] == DONE:
+                float(each["seconds"]), str(each["digest"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{folder / ABOUT}: lacks what a stage has ({error}); remove it, and all is made again"
+        ) from error
+    return records, document
 
 
 @contextmanager

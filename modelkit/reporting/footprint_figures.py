@@ -91,7 +91,7 @@ class Footprinted:
 
 def _checked(table: TableReader, schema: pa.Schema) -> dict[str, Any]:
     about = schemas.read_metadata(table.schema, table.path, (schemas.FOOTPRINTS,))
-    schemas.require(table.schema, schema, table.path)
+    table.expect(schema, table.path)
     return {name: value for name, value in about.items() if name != "table"}
 
 

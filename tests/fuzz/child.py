@@ -32,10 +32,10 @@ class Slow(BaseException):
 
 def main(job: dict[str, object]) -> None:
     """Inputs [first, stop) of a target; notes go to the folder, faults to its faults.jsonl."""
-    from fuzz.targets import TARGETS
+    from fuzz.targets import target_of
 
     folder = Path(str(job["folder"]))
-    target = TARGETS[str(job["target"])]
+    target = target_of(str(job["target"]))
     seed, first, stop = int(str(job["seed"])), int(str(job["first"])), int(str(job["stop"]))
     here = folder / "here"
     for name in ("here", "made", "home"):

@@ -99,9 +99,10 @@ class Attributions:
             )
         self._has_cores = bool(about.get("cores"))  # those of before have no such key
         expected = schemas.attributions_schema(cores=self._has_cores, labels=bool(self.label_names))
-        schemas.require(self._table.schema, expected, path / REGIONS)
+        self._table.expect(expected, path / REGIONS)
 
     @classmethod
+    @schemas.damage_refused
     def open(cls, path: str | Path) -> "Attributions":
         """Open attributions; InputError if they are missing, damaged, newer or something else."""
         return cls(Path(path))

@@ -63,13 +63,16 @@ class ContextKmers:
         self.table, self.provenance, self.path = table, provenance, path
 
     @classmethod
+    @schemas.damage_refused
     def open(cls, path: str | Path) -> "ContextKmers":
         """Open a folder; InputError if it is missing, damaged, newer or something else."""
         path = Path(path)
         table, document = open_folder(
             path, (TABLE, kmers_schema()), (ABOUT, schemas.CONTEXT_KMERS), "modelkit kmers"
         )
-        return cls(table, document, path)
+        made = cls(table, document, path)
+        _ = made.sets, made.without, made.heatmap
+        return made
 
     def __len__(self) -> int:
         return len(self.table)

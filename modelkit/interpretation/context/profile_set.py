@@ -65,6 +65,7 @@ class AggregateProfiles:
         self.table, self.provenance, self.path = table, provenance, path
 
     @classmethod
+    @schemas.damage_refused
     def open(cls, path: str | Path) -> "AggregateProfiles":
         """Open a folder; InputError if it is missing, damaged, newer or something else."""
         path = Path(path)

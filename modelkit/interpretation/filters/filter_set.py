@@ -90,6 +90,7 @@ class FilterMotifs:
         self.matches, self.path = matches, path
 
     @classmethod
+    @schemas.damage_refused
     def open(cls, path: str | Path) -> "FilterMotifs":
         """Open a folder; InputError if it is missing, damaged, newer or something else."""
         path = Path(path)
@@ -99,7 +100,7 @@ class FilterMotifs:
             raise InputError(
                 f"{reader.path}: is not of the same filters as {ABOUT}; make the folder again"
             )
-        schemas.require(reader.schema, filters_schema(), reader.path)
+        reader.expect(filters_schema(), reader.path)
         matches = MotifMatches.open(path / MATCHES) if about.get("matched") else None
         return cls(reader.read(), about, matches, path)
 

@@ -64,9 +64,10 @@ class Motifs:
                 raise InputError(
                     f"{reader.path}: is not of the same motifs as {ABOUT}; make the folder again"
                 )
-            schemas.require(reader.schema, expected, reader.path)
+            reader.expect(expected, reader.path)
 
     @classmethod
+    @schemas.damage_refused
     def open(cls, path: str | Path) -> "Motifs":
         """Open motifs; InputError if they are missing, damaged, newer or something else."""
         return cls(Path(path))

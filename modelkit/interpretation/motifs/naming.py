@@ -69,7 +69,7 @@ class MotifMatches:
         """Open a Parquet file that `tomtom` wrote; InputError if it is none."""
         reader = TableReader(Path(path))
         schemas.read_metadata(reader.schema, Path(path), (schemas.MOTIF_MATCHES,))
-        schemas.require(reader.schema, matches_schema(), Path(path))
+        reader.expect(matches_schema(), Path(path))
         return cls(reader.read(), Path(path))
 
     def __len__(self) -> int:

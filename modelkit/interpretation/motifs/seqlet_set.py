@@ -46,7 +46,7 @@ class Seqlets:
         self.path = path
         self._table = TableReader(path)
         self.provenance = schemas.read_metadata(self._table.schema, path, (schemas.SEQLETS,))
-        schemas.require(self._table.schema, seqlets_schema(), path)
+        self._table.expect(seqlets_schema(), path)
         about: dict[str, Any] = self.provenance
         self.name = str(about["name"])
         self.targets = tuple(map(str, about["targets"]))
@@ -54,6 +54,7 @@ class Seqlets:
         self.skipped = {str(reason): int(n) for reason, n in about["skipped"].items()}
 
     @classmethod
+    @schemas.damage_refused
     def open(cls, path: str | Path) -> "Seqlets":
         """Open seqlets; InputError if they are missing, damaged, newer or something else."""
         return cls(Path(path))

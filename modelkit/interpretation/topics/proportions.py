@@ -82,13 +82,14 @@ class Proportions:
         self.kind: Kind = document["kind"]
 
     @classmethod
+    @schemas.damage_refused
     def open(cls, path: str | Path) -> "Proportions":
         """Open a Parquet file that `topic_proportions` wrote; InputError if it is none."""
         path = Path(path)
         reader = TableReader(path)
         about = schemas.read_metadata(reader.schema, path, (schemas.TOPIC_PROPORTIONS,))
         has_regions = "chrom" in reader.schema.names
-        schemas.require(reader.schema, proportions_schema(regions=has_regions), path)
+        reader.expect(proportions_schema(regions=has_regions), path)
         topics, kind, n = about.get("topics"), about.get("kind"), about.get("n")
         if not isinstance(topics, list) or kind not in KINDS or n != reader.n_rows:
             raise InputError(f"{path}: is not what its own metadata say; make it again")
@@ -102,7 +103,10 @@ class Proportions:
             )
         if not np.allclose(found[0], proportions_of(found[1]), rtol=1e-9, atol=0):
             raise InputError(f"{path}: its two matrices do not fit each other; make it again")
-        table = reader.read(columns=[name for name in reader.schema.names if name not in KINDS])
+        if has_regions:
+            bool(about["whole_sequences"])
+        expected = proportions_schema(regions=has_regions).names
+        table = reader.read(columns=[name for name in expected if name not in KINDS])
         return cls(table, found[1], about, path)
 
     def __len__(self) -> int:

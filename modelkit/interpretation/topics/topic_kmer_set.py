@@ -98,6 +98,7 @@ class TopicKmers:
         self.path = path
 
     @classmethod
+    @schemas.damage_refused
     def open(cls, path: str | Path) -> "TopicKmers":
         """Open a folder; InputError if it is missing, damaged, newer or something else."""
         path = Path(path)
@@ -109,7 +110,7 @@ class TopicKmers:
                 raise InputError(
                     f"{reader.path}: is not of the same topics as {ABOUT}; make the folder again"
                 )
-            schemas.require(reader.schema, expected, reader.path)
+            reader.expect(expected, reader.path)
             tables.append(reader.read())
         n, n_topics = len(tables[0]), len(about["topics"])
         lengths = tables[1]["values"].combine_chunks().value_lengths().to_numpy()

@@ -102,6 +102,7 @@ class TopicMotifs:
         self.matches, self.path = matches, path
 
     @classmethod
+    @schemas.damage_refused
     def open(cls, path: str | Path) -> "TopicMotifs":
         """Open a folder; InputError if it is missing, damaged, newer or something else."""
         path = Path(path)
@@ -113,7 +114,7 @@ class TopicMotifs:
                 raise InputError(
                     f"{reader.path}: is not of the same topics as {ABOUT}; make the folder again"
                 )
-            schemas.require(reader.schema, expected, reader.path)
+            reader.expect(expected, reader.path)
             tables.append(reader.read())
         matches = MotifMatches.open(path / MATCHES) if about.get("matched") else None
         return cls(tables[0], tables[1], about, matches, path)

@@ -48,9 +48,10 @@ class VariantScores:
         self.provenance = about
         self.tasks = tuple(map(str, about["tasks"]))
         self.skipped: dict[str, int] = dict(about["skipped"])
-        schemas.require(self._table.schema, _schema(about), path)
+        self._table.expect(_schema(about), path)
 
     @classmethod
+    @schemas.damage_refused
     def open(cls, path: str | Path) -> "VariantScores":
         """Open scores; InputError if they are missing, damaged, newer or something else."""
         return cls(Path(path))
