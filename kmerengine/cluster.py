@@ -35,7 +35,7 @@ Result = TypeVar("Result")
 
 PER_THREAD = 2  # items of a thread of the workers that are sent: one at work, one to go on with
 ALLOWED_FAILURES = 3  # workers that may die over one piece, of local:N; others have their own
-PATIENCE = 60.0  # seconds without any worker
+PATIENCE = 120.0  # seconds without any worker
 LOOKED = 5.0  # seconds between looks at whether there is one
 ANSWERS_IN = 10.0  # seconds, of a scheduler
 
@@ -102,7 +102,7 @@ class Cluster:
         ------
         InputError
             As `open_work` and the work raise it; an item over which workers die; a cluster that
-            is gone, or without workers for a minute.
+            is gone, or without workers for two minutes.
 
         Notes
         -----
