@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kmerengine.errors import InputError
+from kmerengine.io.mat import read_mat
+from kmerengine.io.npz import read_arrays
 from kmerengine.io.one_hot import codes_of_one_hot
 
 __all__ = ["ALPHABET", "COLUMN_SETS", "N_LABELS", "DeepSEA", "open_deepsea"]
@@ -93,7 +95,7 @@ def open_deepsea(path: Path) -> Iterator[DeepSEA]:
             yield _found(path, {name: opened[name] for name in opened}, is_turned=True)
         return
     with _damage_is_an_input_error(path):
-        arrays = _load_npz(path) if zipfile.is_zipfile(path) else _load_mat(path)
+        arrays = read_arrays(path) if zipfile.is_zipfile(path) else read_mat(path)
     yield _found(path, arrays, is_turned=False)
 
 
@@ -102,18 +104,6 @@ def _mat_is_hdf5(path: Path) -> bool:
     with path.open("rb") as file:
         file.seek(512)
         return file.read(8) == HDF5
-
-
-def _load_npz(path: Path) -> dict[str, Any]:
-    with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
-
-
-def _load_mat(path: Path) -> dict[str, Any]:
-    from scipy.io import loadmat
-
-    found = loadmat(path)
-    return {name: array for name, array in found.items() if not name.startswith("__")}
 
 
 def _found(path: Path, arrays: dict[str, Any], *, is_turned: bool) -> DeepSEA:

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from kmerengine import schemas
 from kmerengine.errors import InputError
+from kmerengine.io.npz import read_arrays
 from kmerengine.kmers.vocabulary import Vocabulary
 from kmerengine.kmers.words import packed
 
@@ -87,8 +88,7 @@ def read_npz(path: Path) -> pa.Table:
     from scipy.sparse import csr_matrix
 
     try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = read_arrays(path)
         parts = (arrays["data"], arrays["indices"], arrays["indptr"])
         matrix = csr_matrix(parts, shape=tuple(arrays["shape"]))
         return _table(path, str(arrays["kmerengine"]), matrix, arrays, arrays.get("words"))

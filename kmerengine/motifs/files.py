@@ -26,6 +26,7 @@ _TITLES: Final = {
     "transfac": "TRANSFAC",
     "hocomoco": "a row of A C G T per position, as HOCOMOCO's",
 }
+MOST_TEXT = 1 << 27  # letters; 2,000 motifs have a million
 _ANY = "motifs as MEME, JASPAR, TRANSFAC or HOCOMOCO text"
 
 
@@ -64,7 +65,7 @@ def read_motifs(
     path = Path(path)
     if format is not None and format not in _PARSERS:
         raise InputError(f"format: found {format!r}, expected one of {', '.join(_PARSERS)}")
-    lines = "".join(text for _, text in text_blocks(path, _ANY)).split("\n")
+    lines = _text(path).split("\n")
     found = _looks_like(lines)
     if found == "either":
         if format not in ("jaspar", "hocomoco"):
@@ -84,6 +85,18 @@ def read_motifs(
     if not motifs:
         raise InputError(f"{path}: found no motifs in this {found} file, expected at least one")
     return _with_names_of_their_own(path, motifs, rename=rename_duplicates)
+
+
+def _text(path: Path) -> str:
+    """All of a file; InputError of one that is larger than motifs are, which may be compressed."""
+    blocks: list[str] = []
+    size = 0
+    for _, text in text_blocks(path, _ANY):
+        size += len(text)
+        if size > MOST_TEXT:
+            raise InputError(f"{path}: holds more than {MOST_TEXT:,} letters; expected {_ANY}")
+        blocks.append(text)
+    return "".join(blocks)
 
 
 def _looks_like(lines: Sequence[str]) -> str:

@@ -1,16 +1,17 @@
 """Weights that the authors of a model released, as a run of ours."""
 
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from kmerengine import schemas
 from kmerengine.errors import InputError
 from kmerengine.io.atomic import check_writable
+from kmerengine.io.npz import check_unpacked, read_arrays
 from modelkit.config import Config, parse_config
 from modelkit.registry import MODELS
 from modelkit.training.run import NAMES, Run
@@ -133,14 +134,17 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         size = path.stat().st_size
         if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as opened:
-                found = {name: torch.from_numpy(opened[name]) for name in opened.files}
+            found = {name: torch.from_numpy(each) for name, each in read_arrays(path).items()}
             size = max(size, sum(tensor.numel() for tensor in found.values()))  # it may be packed
         else:
+            if zipfile.is_zipfile(path):
+                check_unpacked(path)
             with path.open("rb") as file:
                 found = torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; {expected}") from error
+    except InputError:
+        raise
     except Exception as error:  # a damaged file can end in any; PyTorch's advice would be to run it
         raise InputError(f"{path}: is damaged, or holds more than tensors; {expected}") from error
     if not isinstance(found, Mapping):
