@@ -101,7 +101,7 @@ def leaf(words: list[str]) -> tuple[click.Command, click.Context, list[str]]:
     while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
         under = command.get_command(context, rest[0])
         if under is None:
-            raise click.UsageError(f"{context.info_path}: no command {rest[0]!r}")
+            raise click.UsageError(f"{context.command_path}: no command {rest[0]!r}")
         command, rest = under, rest[1:]
         context = click.Context(command, context, info_name=under.name)
     return command, context, rest

@@ -30,7 +30,7 @@ RUN = [
 
 
 @pytest.fixture(autouse=True)
-def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None) -> Path:
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -42,6 +42,7 @@ def named(path: Path) -> str:
 # ------------------------------------------------------------------------------------- commands
 
 
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("page", RUN, ids=named)
 def test_what_a_page_says_runs_in_its_order(page: Path) -> None:
     namespace: dict[str, Any] = {}
@@ -98,7 +99,7 @@ Path("genes.gtf").write_text(
     'chr1\\tx\\tgene\\t5001\\t9000\\t.\\t+\\t.\\tgene_id "g";\\n'
     'chr1\\tx\\ttranscript\\t5001\\t9000\\t.\\t+\\t.\\tgene_id "g"; transcript_id "t";\\n'
 )
-bases = Path("genome.fa").read_text().split("\\n")[1]
+bases = "".join(Path("genome.fa").read_text().split(">")[1].split("\\n")[1:])
 places = [i for i in range(4000, 4040) if bases[i] in "AC"]
 Path("variants.vcf").write_text(
     "##fileformat=VCFv4.2\\n#CHROM\\tPOS\\tID\\tREF\\tALT\\tQUAL\\tFILTER\\tINFO\\n"
@@ -109,8 +110,8 @@ Path("probes.fa").write_text(">a\\nACGTTGCATTAGCACGTTGC\\n>b\\nGGGCATTCAGTTTACCG
 # what makes the commands of the README small, by their first words
 SHORTER = {
     "kmerengine simulate atac": [
-        "--n-contigs", "16", "--contig-length", "20000", "--n-peaks", "128", "--n-cell-types", "2",
-        "--sites-per-tf", "160", "--n-decoys", "16", "--p-open", "0.5", "--depth", "60",
+        "--n-contigs", "16", "--contig-length", "12000", "--n-peaks", "96", "--n-cell-types", "2",
+        "--sites-per-tf", "120", "--n-decoys", "16", "--p-open", "0.5", "--depth", "40",
     ],
     "kmerengine dataset": ["--force"],  # two sections make the folder `dataset`
     "modelkit train": [
@@ -126,6 +127,7 @@ README_ORDER = (
 )  # fmt: skip
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_the_readme_runs() -> None:
     """Its commands on small files of the names that it uses; but not the function that trains."""
     page = blocks(ROOT / "README.md")
