@@ -72,7 +72,7 @@ class Cluster:
 
     def __init__(self, client: "Client") -> None:
         self._client = client
-        self._name = client.scheduler.address if client.scheduler else "scheduler"
+        self._name = client.scheduler.address
 
     def in_order(
         self,
@@ -202,9 +202,8 @@ def connected(
         try:
             client.wait_for_workers(1, timeout=PATIENCE)
         except TimeoutError:
-            raise InputError(
-                f"{scheduler}: has no worker; start some with dask worker ADDRESS"
-            ) from None
+            at = client.scheduler.address
+            raise InputError(f"{at}: has no worker; start some with dask worker {at}") from None
         yield Cluster(client)
 
 
