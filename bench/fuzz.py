@@ -93,7 +93,9 @@ def main() -> None:
         missing = wanted[name] - row["inputs"]
         if missing <= 0:
             continue
-        made = fuzz(name, missing, seed=options.seed, first=row["inputs"], keep=options.keep, say=print)
+        made = fuzz(
+            name, missing, seed=options.seed, first=row["inputs"], keep=options.keep, say=print
+        )
         kept["targets"][name] = joined(row, made) if row["inputs"] else made
         kept |= {
             "date": datetime.now(UTC).date().isoformat(),

@@ -1,4 +1,4 @@
-"""Files of strangers: nothing in them is run, written elsewhere, or given the memory it asks for."""
+"""Files of strangers: nothing is run or written elsewhere, or given the memory it asks for."""
 
 import io
 import json
@@ -73,7 +73,9 @@ def zipped(path: Path, members: dict[str, bytes]) -> Path:
 def test_pickles_in_arrays_are_not_run(tmp_path, mark):
     payload = pickle.dumps(Payload(mark))
     (tmp_path / "a.npy").write_bytes(header("()") + payload)
-    zipped(tmp_path / "a.npz", {"data.npy": header("()") + payload, "x.npy": header("(1,)") + payload})
+    zipped(
+        tmp_path / "a.npz", {"data.npy": header("()") + payload, "x.npy": header("(1,)") + payload}
+    )
     for read in (read_npy, read_vocabulary, read_names):
         with pytest.raises(InputError, match=r"a\.npy"):
             read(tmp_path / "a.npy")
@@ -99,7 +101,10 @@ def test_pickles_in_weights_are_not_run(tmp_path, mark, form):
 
 
 def test_pickles_for_checkpoints_are_not_run(tmp_path, mark):
-    for content in (pickle.dumps(Payload(mark)), struct.pack("<Q", 8) + pickle.dumps(Payload(mark))):
+    for content in (
+        pickle.dumps(Payload(mark)),
+        struct.pack("<Q", 8) + pickle.dumps(Payload(mark)),
+    ):
         (tmp_path / "best.safetensors").write_bytes(content)
         with pytest.raises(InputError, match="safetensors"):
             read_checkpoint(tmp_path / "best.safetensors")
@@ -152,7 +157,8 @@ def test_a_run_reads_nothing_that_its_document_names(tmp_path, monkeypatch):
     (path / "run.json").write_bytes(put_document("run.json", b"", about))
     opened: list[str] = []
     monkeypatch.setattr(
-        "modelkit.training.run.read_checkpoint", lambda p: opened.append(str(p)) or read_checkpoint(p)
+        "modelkit.training.run.read_checkpoint",
+        lambda p: opened.append(str(p)) or read_checkpoint(p),
     )
     Run.open(path).network()
     assert opened == [str(path / "best.safetensors")]

@@ -14,7 +14,9 @@ from kmerengine.errors import InputError
 __all__ = ["RATIO", "UNPACKED", "check_unpacked", "read_arrays"]
 
 UNPACKED = 1 << 30  # bytes that any file may unpack to
-RATIO = 250  # what a larger one may, times its size; one-hot sequences and rare labels are 20 to 100
+RATIO = (
+    250  # times its size: what a larger one may; one-hot sequences and rare labels are 20 to 100
+)
 
 
 def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
 import attribute_world
-import modelkit
+import numpy as np
 import topic_world
+import torch
 from context_world import attributions_of, sites_of
+
+import modelkit
 from fuzz.mutate import npy, plain_json, some_bytes, some_text, zip_members
 from fuzz.mutate_stored import stored
 from fuzz.stored_targets import explored
@@ -68,7 +68,9 @@ def read_one_checkpoint(folder: Path) -> None:
     tensors, about = read_checkpoint(path)
     write_checkpoint(folder / "again.safetensors", tensors, about)
     again, _ = read_checkpoint(folder / "again.safetensors")
-    same = all(torch.equal(torch.nan_to_num(again[n]), torch.nan_to_num(tensors[n])) for n in tensors)
+    same = all(
+        torch.equal(torch.nan_to_num(again[n]), torch.nan_to_num(tensors[n])) for n in tensors
+    )
     check(same and again.keys() == tensors.keys(), "tensors are others when they are read again")
 
 
@@ -284,7 +286,7 @@ def read_pipeline(folder: Path) -> None:
     check((folder / "two.txt").read_text() == "made", "a stage was not run")
 
 
-# -------------------------------------------------------------------------------------- small tables
+# ------------------------------------------------------------------------------------- small tables
 
 
 def read_alleles(folder: Path) -> None:
@@ -317,7 +319,7 @@ def factor_tables(files: Files, rng: random.Random) -> Files:
 
 def read_expressions(folder: Path) -> None:
     for name, value in read_expression(folder / "e.tsv").items():
-        check(name and 0 <= value, f"{name!r} {value}")
+        check(name and value >= 0, f"{name!r} {value}")
 
 
 def read_task_names(folder: Path) -> None:
@@ -337,8 +339,11 @@ def other_names(files: Files, rng: random.Random) -> Files:
 
 ALLELES = "chr\tpos\tref\talt\tac\tan\nchr1\t10\tA\tG\t3\t10\nchr2\t5\tAC\tGT\t0\t9\n"
 MPRA = 'chrom\tpos\tfdr\n"chr1"\t10\t0.01\nchr1\t12\tNA\nchr2\t9\t1e-5\nchr2\t9\t0.5\n'
-SCORES = "chr1;105;110;100;112;-\n" + ";".join(["0.5"] * 12) + "\nchr2;5;9;1;13\n" + ";".join(["1e-3"] * 12) + "\n"  # fmt: skip
-PROBES: Files = {"p.fa": b">a x\nACGT\nAC\n>b\nGGTT\n", "t.tsv": b"name\tfactor\na\tCTCF\nb\tGATA1\n"}
+SCORES = f"chr1;105;110;100;112;-\n{';'.join(['0.5'] * 12)}\nchr2;5;9;1;13\n{'0;' * 11}1e-3\n"
+PROBES: Files = {
+    "p.fa": b">a x\nACGT\nAC\n>b\nGGTT\n",
+    "t.tsv": b"name\tfactor\na\tCTCF\nb\tGATA1\n",
+}
 EXPRESSION = "gene\tr1\tr2\nCTCF\t1.5\t2\nGATA1\t0\t7e3\n"
 
 
@@ -348,7 +353,6 @@ def _of(name: str, make: Callable[[Path], list[Files]], read: Any, cost: int) ->
 
 def _text(name: str, file: str, read: Any, *contents: str) -> Target:
     return Target(name, given(*contents, name=file), one_file(file, any_form(some_text)), read)
-
 
 
 MODEL_TARGETS = [

@@ -15,7 +15,6 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-from fuzz.target import Files
 from kmerengine import schemas
 
 Change = Callable[[bytes, random.Random], bytes]
@@ -38,7 +37,8 @@ PIECES = (
     *(b"\xe2\x80\xa8", b"\xed\xa0\x80", b"\xc0\x80", b"\x80", b"BAM\x01", b"\x93NUMPY", b"-", b"9"),
 )
 EXTREMES = (0, 1, 2, 3, 7, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000,
-            0xFFFFFFFF, 1 << 32, 1 << 40, 1 << 60, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)  # fmt: skip
+            0xFFFFFFFF, 1 << 32, 1 << 40, 1 << 60, (1 << 63) - 1, 1 << 63,
+            (1 << 64) - 1)  # fmt: skip
 
 
 def some_bytes(content: bytes, rng: random.Random) -> bytes:

@@ -69,7 +69,9 @@ def as_file(table: pa.Table, is_parquet: bool, rng: random.Random) -> bytes:
     try:
         if is_parquet:
             rows = rng.choice((1 << 20, 1 << 20, 2, max(1, len(table) // 2)))
-            pq.write_table(table, made, row_group_size=rows, compression=rng.choice(("none", "zstd")))
+            pq.write_table(
+                table, made, row_group_size=rows, compression=rng.choice(("none", "zstd"))
+            )
         else:
             with pa.ipc.new_file(made, table.schema) as writer:
                 writer.write_table(table.combine_chunks())
@@ -171,7 +173,9 @@ def _another_layout(document: Any, place: tuple[Any, ...], files: Files, rng: ra
             case 0:
                 described["dtype"] = rng.choice([*DTYPES, "|O", "<U9"])
             case 1:
-                described["shape"] = [int(n) for n in rng.sample(described["shape"], len(described["shape"]))]
+                described["shape"] = [
+                    int(n) for n in rng.sample(described["shape"], len(described["shape"]))
+                ]
             case 2:
                 at = rng.randrange(len(described["shape"]))
                 described["shape"][at] = rng.choice((0, 1, described["shape"][at] - 1, 2**40))
@@ -210,12 +214,15 @@ def some_table(table: pa.Table, rng: random.Random) -> pa.Table:
                 case 3:
                     table = table.take(pa.array(rng.choices(range(len(table)), k=len(table))))
                 case 4:
-                    kind = rng.choice((pa.int64(), pa.string(), pa.float64(), pa.binary(), pa.int8()))
+                    kind = rng.choice(
+                        (pa.int64(), pa.string(), pa.float64(), pa.binary(), pa.int8())
+                    )
                     table = table.set_column(at, field.name, table.column(at).cast(kind))
                 case _:
                     values = _other_values(table.column(at), field.type, rng)
-                    table = table.set_column(at, pa.field(field.name, values.type, rng.random() < 0.5
-                                                          or values.null_count > 0), values)  # fmt: skip
+                    nullable = rng.random() < 0.5 or values.null_count > 0
+                    other = pa.field(field.name, values.type, nullable)
+                    table = table.set_column(at, other, values)
         except (pa.ArrowException, ValueError, TypeError, IndexError, OverflowError):
             continue  # such a table cannot be made
     return table
@@ -239,7 +246,9 @@ def _other_dictionary(column: pa.ChunkedArray, rng: random.Random) -> pa.Array:
     array = column.combine_chunks()
     words, indices = array.dictionary.to_pylist(), array.indices.to_pylist()
     if words and rng.random() < 0.7:
-        words[rng.randrange(len(words))] = rng.choice((None, words[0], "", "\x00", "x" * 500, "../x"))
+        words[rng.randrange(len(words))] = rng.choice(
+            (None, words[0], "", "\x00", "x" * 500, "../x")
+        )
     if indices and rng.random() < 0.5:
         indices[rng.randrange(len(indices))] = None
     return pa.DictionaryArray.from_arrays(

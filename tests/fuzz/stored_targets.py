@@ -187,7 +187,9 @@ def read_dataset(folder: Path) -> None:
 
 def _profiles(folder: Path) -> list[Files]:
     _world(folder)
-    kmerengine.profiles(folder / "c.parquet", folder / "p.bed", output=folder / "p", width=80, window=20)
+    kmerengine.profiles(
+        folder / "c.parquet", folder / "p.bed", output=folder / "p", width=80, window=20
+    )
     return [folder_files(folder / "p")]
 
 
@@ -204,7 +206,9 @@ def _array(folder: Path) -> list[Files]:
 
     values = np.arange(60, dtype=np.int16).reshape(5, 3, 4)
     described = write_array(folder / "a.arrow", values)
-    return [{"a.arrow": (folder / "a.arrow").read_bytes(), "a.json": json.dumps(described).encode()}]
+    return [
+        {"a.arrow": (folder / "a.arrow").read_bytes(), "a.json": json.dumps(described).encode()}
+    ]
 
 
 def read_array(folder: Path) -> None:
@@ -254,7 +258,10 @@ def read_bam(folder: Path) -> None:
 
 def _bigwig(folder: Path) -> list[Files]:
     positions = np.arange(0, 900, 3)
-    run = [("chr1", positions, positions.astype(np.float32)), ("chr2", positions[:50], np.ones(50, np.float32))]
+    run = [
+        ("chr1", positions, positions.astype(np.float32)),
+        ("chr2", positions[:50], np.ones(50, np.float32)),
+    ]
     write_bigwig(folder / "a.bw", {"chr1": 1000, "chr2": 400}, run)
     return [{"a.bw": (folder / "a.bw").read_bytes()}]
 

@@ -221,12 +221,12 @@ def read_any_motifs(folder: Path) -> None:
 def read_hit_table(folder: Path) -> None:
     table = read_fimo(folder / "hits.txt")
     start, end = table["start"].to_numpy(), table["end"].to_numpy()
-    check((0 <= start).all() and (start < end).all(), "a hit without bases")
+    check((start >= 0).all() and (start < end).all(), "a hit without bases")
 
 
 def read_hit_lines(folder: Path) -> None:
     found = read_instances(folder / "hits.txt")
-    check(((0 <= found.p) & (found.p <= 1)).all(), "p beyond 1")
+    check(((found.p >= 0) & (found.p <= 1)).all(), "p beyond 1")
     check((found.start < found.end).all(), "a hit without bases")
 
 
@@ -244,7 +244,8 @@ def read_sizes(folder: Path) -> None:
 def read_tables(folder: Path) -> None:
     """A sample sheet, groups of barcodes and a list of labels."""
     for name, reader in (
-        ("sheet.tsv", read_sheet), ("groups.tsv", read_groups), ("labels.tsv", dataset_labels._listed),
+        ("sheet.tsv", read_sheet), ("groups.tsv", read_groups),
+        ("labels.tsv", dataset_labels._listed),
     ):  # fmt: skip
         if (folder / name).exists():
             check(len(reader(folder / name)) > 0, f"nothing in {name}")
@@ -288,7 +289,8 @@ BEDS = (
     "chr1 0 40\nchr2 2 27\n",
 )
 FRAGMENTS = (
-    "# id=x\n" + "".join(f"chr{1 + i % 2}\t{9 * i}\t{9 * i + 50}\tACGTACGTAC-1\t{1 + i % 3}\n" for i in range(12)),
+    "# id=x\n"
+    + "".join(f"chr{1 + i % 2}\t{9 * i}\t{9 * i + 50}\tACGTACGTAC-1\t{1 + i % 3}\n" for i in range(12)),
     "".join(f"chr1\t{9 * i}\t{9 * i + 30}\tr{i}\t37\t{'+-'[i % 2]}\n" for i in range(9)),
     "".join(f"chr1\t{9 * i}\t{9 * i + 30}\n" for i in range(9)),
     "".join(f"chr1\t{i}\t{i + 9}\tchr1\t{i + 30}\t{i + 40}\tr{i}\t9\t+\t-\n" for i in range(9)),
@@ -304,13 +306,14 @@ GTF = "".join(
     for i, kind in enumerate(["gene", "transcript", "exon"] * 2)
 )
 GFF = "##gff-version 3\n" + "".join(
-    f"chr1\tx\t{kind}\t{10 * i + 1}\t{10 * i + 9}\t.\t+\t.\tID={kind}{i};Parent=gene0;Name=a%3Bb,c\n"
+    f"chr1\tx\t{kind}\t{10 * i + 1}\t{10 * i + 9}\t.\t+\t.\t"
+    f"ID={kind}{i};Parent=gene0;Name=a%3Bb,c\n"
     for i, kind in enumerate(["gene", "mRNA", "exon"])
 )
 MEME = (
     "MEME version 4\n\nALPHABET= ACGT\n\nstrands: + -\n\nBackground letter frequencies\n"
-    "A 0.3 C 0.2 G 0.2 T 0.3\n\nMOTIF M1 one\nletter-probability matrix: alength= 4 w= 3 nsites= 20 "
-    "E= 1e-5\n 0.1 0.2 0.3 0.4\n 1 0 0 0\n 0.25 0.25 0.25 0.25\nURL http://x\n\nMOTIF M2\n"
+    "A 0.3 C 0.2 G 0.2 T 0.3\n\nMOTIF M1 one\nletter-probability matrix: alength= 4 w= 3 "
+    "nsites= 20 E= 1e-5\n 0.1 0.2 0.3 0.4\n 1 0 0 0\n 0.25 0.25 0.25 0.25\nURL http://x\n\nMOTIF M2\n"
     "log-odds matrix: alength= 4 w= 2 E= 0\n 100 -50 20 1\n -99 3 4 5\n"
 )
 JASPAR = (
