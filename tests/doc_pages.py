@@ -60,7 +60,7 @@ class Block(NamedTuple):
 
     @property
     def is_shell(self) -> bool:
-        return self.language in ("console", "bash") or (
+        return self.language in ("console", "bash", "sh") or (
             not self.language and self.text.startswith((*PROGRAMS, "$ ", "make ", "python -m "))
         )
 
