@@ -17,7 +17,8 @@ import pyarrow as pa
 
 from kmerengine.errors import InputError
 
-P, T = ParamSpec("P"), TypeVar("T")
+P = ParamSpec("P")
+T = TypeVar("T")
 
 METADATA_KEY = b"kmerengine"
 VERSION = 1

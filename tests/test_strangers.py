@@ -243,10 +243,10 @@ def test_a_zip_file_that_unpacks_to_too_much_is_not_unpacked(tmp_path):
 
 
 def test_a_gzip_bomb_does_not_fill_the_memory(tmp_path):
-    """150 MB of one byte in 700 KB: one endless line, NUL, blank lines."""
+    """Much of one byte in little: one endless line, NUL, blank lines."""
     for name, byte in (("line", b"A"), ("nul", b"\0"), ("blank", b"\n")):
         packer = zlib.compressobj(1, zlib.DEFLATED, 31)
-        body = b"".join(packer.compress(byte * (1 << 20)) for _ in range(150)) + packer.flush()
+        body = b"".join(packer.compress(byte * (1 << 20)) for _ in range(130 if name == "blank" else 40)) + packer.flush()
         (tmp_path / f"{name}.gz").write_bytes(body)
     setup = (
         "from kmerengine.errors import InputError\nfrom kmerengine.io.bed import read_regions\n"
@@ -376,7 +376,7 @@ def test_totals_and_cuts_that_cannot_be(tables, tmp_path):
     def off(table):
         import pyarrow as pa
 
-        position = pa.array([10**6] * len(table), table["position"].type)
+        position = pa.array(table["position"].to_pylist()[::-1], table["position"].type)
         at = table.schema.get_field_index("position")
         return table.set_column(at, table.schema.field("position"), position)
 

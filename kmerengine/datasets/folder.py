@@ -82,8 +82,10 @@ class Dataset:
             self.window: Span | None = _span(about["window"]) if about["window"] else None
             self.spans: dict[str, Span] = {k: _span(v) for k, v in about["spans"].items()}
             stored = {name: (int(a["start"]), a["file"]) for name, a in about["arrays"].items()}
-            for name in ("parameters", "inputs"):
-                dict(about.get(name, {}))
+            if self.margin < 0 or not all(
+                isinstance(about.get(name, {}), dict) for name in ("parameters", "inputs")
+            ):
+                raise ValueError("its margin, parameters or inputs")
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise InputError(
                 f"{path / ABOUT}: lacks what a data set has ({error}); make it again"

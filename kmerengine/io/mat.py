@@ -37,7 +37,7 @@ def read_mat(path: Path) -> dict[str, npt.NDArray[Any]]:
     content = memoryview(path.read_bytes())
     order = {b"IM": "<", b"MI": ">"}.get(bytes(content[126:HEADER]))
     if order is None or len(content) < HEADER:
-        raise InputError(f"{path}: is no MATLAB file of before 7.3; expected one")
+        raise InputError(f"{path}: cannot be read: found no MATLAB file of before 7.3, expected one")
     most = max(UNPACKED, RATIO * len(content))
     found: dict[str, npt.NDArray[Any]] = {}
     at = HEADER
@@ -54,7 +54,8 @@ def read_mat(path: Path) -> dict[str, npt.NDArray[Any]]:
                 found |= _matrix(data, order)
     except (ValueError, zlib.error) as error:
         raise InputError(
-            f"{path}: found {error} near byte {at}; it is damaged, copy or make it again"
+            f"{path}: cannot be read: found {error} near byte {at}; it is damaged, copy or make "
+            "it again"
         ) from error
     return found
 

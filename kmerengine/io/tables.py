@@ -259,8 +259,8 @@ def _has_null(array: pa.Array) -> bool:
     """Whether there is a null, or one among the elements of lists or the words of a dictionary."""
     if pa.types.is_list(array.type) and not array.null_count:
         return not array.type.value_field.nullable and _has_null(array.values)
-    words = array.dictionary if pa.types.is_dictionary(array.type) else ()
-    return bool(array.null_count or (len(words) and words.null_count))
+    in_words = array.dictionary.null_count if pa.types.is_dictionary(array.type) else 0
+    return bool(array.null_count or in_words)
 
 
 def _only(schema: pa.Schema, columns: list[str]) -> pa.Schema:

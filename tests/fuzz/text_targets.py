@@ -290,7 +290,7 @@ BEDS = (
 )
 FRAGMENTS = (
     "# id=x\n"
-    + "".join(f"chr{1 + i % 2}\t{9 * i}\t{9 * i + 50}\tACGTACGTAC-1\t{1 + i % 3}\n" for i in range(12)),
+    + "".join(f"chr{1 + i % 2}\t{9 * i}\t{9 * i + 50}\tACGTACGT-1\t{1 + i % 3}\n" for i in range(9)),
     "".join(f"chr1\t{9 * i}\t{9 * i + 30}\tr{i}\t37\t{'+-'[i % 2]}\n" for i in range(9)),
     "".join(f"chr1\t{9 * i}\t{9 * i + 30}\n" for i in range(9)),
     "".join(f"chr1\t{i}\t{i + 9}\tchr1\t{i + 30}\t{i + 40}\tr{i}\t9\t+\t-\n" for i in range(9)),
@@ -313,7 +313,8 @@ GFF = "##gff-version 3\n" + "".join(
 MEME = (
     "MEME version 4\n\nALPHABET= ACGT\n\nstrands: + -\n\nBackground letter frequencies\n"
     "A 0.3 C 0.2 G 0.2 T 0.3\n\nMOTIF M1 one\nletter-probability matrix: alength= 4 w= 3 "
-    "nsites= 20 E= 1e-5\n 0.1 0.2 0.3 0.4\n 1 0 0 0\n 0.25 0.25 0.25 0.25\nURL http://x\n\nMOTIF M2\n"
+    "nsites= 20 E= 1e-5\n 0.1 0.2 0.3 0.4\n 1 0 0 0\n 0.25 0.25 0.25 0.25\nURL http://x\n\n"
+    "MOTIF M2\n"
     "log-odds matrix: alength= 4 w= 2 E= 0\n 100 -50 20 1\n -99 3 4 5\n"
 )
 JASPAR = (
