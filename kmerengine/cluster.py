@@ -113,23 +113,23 @@ class Cluster:
         waiting: deque[tuple[Item, Future]] = deque()
         work = self._client.submit(Work, open_work, version("kmerengine"), pure=False)
 
-        def first() -> Result:
+        def first() -> Iterator[Result]:
             nonlocal done
             item, future = waiting[0]
             result: Result = self._result(future)
             waiting.popleft()
-            done += size(item)
+            yield result
+            done += size(item)  # now that the result has been used
             if progress is not None:
                 progress(done, of)
-            return result
 
         try:
             for item in items:
                 waiting.append((item, self._client.submit(_done, work, item, pure=False)))
                 if len(waiting) >= self._room():
-                    yield first()
+                    yield from first()
             while waiting:
-                yield first()
+                yield from first()
         finally:
             if waiting and self._client.status == "running":
                 self._client.cancel([future for _, future in waiting])
@@ -143,14 +143,16 @@ class Cluster:
         from distributed import KilledWorker
         from distributed.client import FutureCancelledError
 
-        alone = monotonic()
+        alone, wait = monotonic(), LOOKED
         while True:
             try:
-                return future.result(timeout=LOOKED)
+                return future.result(timeout=wait or None)
             except TimeoutError:
-                if future.done():  # the work's own
+                if not wait:  # the work's own
                     raise
-                if self._client.nthreads():
+                if future.done():
+                    wait = 0.0
+                elif self._client.nthreads():
                     alone = monotonic()
                 elif monotonic() - alone > PATIENCE:
                     raise InputError(
