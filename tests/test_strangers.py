@@ -246,7 +246,8 @@ def test_a_gzip_bomb_does_not_fill_the_memory(tmp_path):
     """Much of one byte in little: one endless line, NUL, blank lines."""
     for name, byte in (("line", b"A"), ("nul", b"\0"), ("blank", b"\n")):
         packer = zlib.compressobj(1, zlib.DEFLATED, 31)
-        body = b"".join(packer.compress(byte * (1 << 20)) for _ in range(130 if name == "blank" else 40)) + packer.flush()
+        n = 130 if name == "blank" else 40
+        body = b"".join(packer.compress(byte * (1 << 20)) for _ in range(n)) + packer.flush()
         (tmp_path / f"{name}.gz").write_bytes(body)
     setup = (
         "from kmerengine.errors import InputError\nfrom kmerengine.io.bed import read_regions\n"

@@ -37,7 +37,7 @@ def read_mat(path: Path) -> dict[str, npt.NDArray[Any]]:
     content = memoryview(path.read_bytes())
     order = {b"IM": "<", b"MI": ">"}.get(bytes(content[126:HEADER]))
     if order is None or len(content) < HEADER:
-        raise InputError(f"{path}: cannot be read: found no MATLAB file of before 7.3, expected one")
+        raise InputError(f"{path}: cannot be read: expected a MATLAB file of before 7.3")
     most = max(UNPACKED, RATIO * len(content))
     found: dict[str, npt.NDArray[Any]] = {}
     at = HEADER

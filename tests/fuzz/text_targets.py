@@ -290,7 +290,7 @@ BEDS = (
 )
 FRAGMENTS = (
     "# id=x\n"
-    + "".join(f"chr{1 + i % 2}\t{9 * i}\t{9 * i + 50}\tACGTACGT-1\t{1 + i % 3}\n" for i in range(9)),
+    + "".join(f"chr{1 + i % 2}\t{9 * i}\t{9 * i + 50}\tACGTACGT-1\t{1 + i}\n" for i in range(9)),
     "".join(f"chr1\t{9 * i}\t{9 * i + 30}\tr{i}\t37\t{'+-'[i % 2]}\n" for i in range(9)),
     "".join(f"chr1\t{9 * i}\t{9 * i + 30}\n" for i in range(9)),
     "".join(f"chr1\t{i}\t{i + 9}\tchr1\t{i + 30}\t{i + 40}\tr{i}\t9\t+\t-\n" for i in range(9)),
