@@ -245,7 +245,8 @@ def _client(scheduler: Scheduler, stack: ExitStack) -> "Client":
             n_workers=n,
             threads_per_worker=1,
             processes=True,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # of None it takes 8787, and warns where that is taken
+            scheduler_kwargs={"dashboard": False},
             silence_logs=logging.CRITICAL,
         )
     )

@@ -43,10 +43,13 @@ def main(job: dict[str, object]) -> None:
     os.chdir(folder / "home")
     os.environ |= {"HOME": str(folder / "home"), "XDG_CACHE_HOME": str(folder / "home/cache")}
     warnings.simplefilter("ignore")
+    known = folder / "known.json"  # of a child that died: what was there when it began
+    escaped = _listing(folder) - set(json.loads(known.read_text())) if known.exists() else set()
     seeds = list(target.seeds(folder / "made"))
     for files in seeds:  # all of them are good, and reading them compiles what is compiled
         _read(target, here, files)
-    before = _listing(folder)
+    before = _listing(folder) - escaped
+    known.write_text(json.dumps(sorted(before)))
     _limit_memory()
     signal.signal(signal.SIGPROF, _too_slow)
     refused, accepted, faults = (int(n) for n in job.get("counts", (0, 0, 0)))  # type: ignore[attr-defined]
@@ -158,7 +161,7 @@ def _keep(
 
 def _listing(folder: Path) -> set[str]:
     """Names beside the folder and in it, but for what this process itself writes."""
-    ours = ("here", "notes", "faults", "faults.jsonl", "done.json", "log")
+    ours = ("here", "notes", "faults", "faults.jsonl", "done.json", "known.json", "log")
     inside = [p for p in folder.rglob("*") if p.relative_to(folder).parts[0] not in ours]
     return {str(p) for p in [*inside, *folder.parent.glob("*")]}
 
