@@ -1,4 +1,4 @@
-"""Fuzz every reader with mutated files: bench/results/fuzz.json and docs/fuzz-log.md.
+"""Fuzz every reader with mutated files: bench/results/faults/fuzz.json and docs/fuzz-log.md.
 
     python -m bench.fuzz --inputs 100000
 
@@ -21,7 +21,7 @@ from fuzz.run import fuzz
 from fuzz.target import Target
 from fuzz.targets import every_target
 
-RESULTS, LOG = ROOT / "bench/results/fuzz.json", ROOT / "docs/fuzz-log.md"
+RESULTS, LOG = ROOT / "bench/results/faults/fuzz.json", ROOT / "docs/fuzz-log.md"
 
 Row = dict[str, Any]
 
@@ -102,6 +102,7 @@ def main() -> None:
             "commit": describe_commit(),
             "machine": describe_machine(1),
         }
+        RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps(kept, indent=1) + "\n")
         LOG.write_text(log_of(kept))
         print(f"{name}: {made['inputs']:,} inputs, {made['faults']} faults, "
