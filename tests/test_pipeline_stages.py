@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from kmerengine import schemas
 from kmerengine.errors import InputError
 from modelkit.pipelines.stages import ABOUT, Stage, digest_of, run_stages
 
@@ -173,6 +174,11 @@ def test_only_outputs_of_stages_are_replaced(tmp_path: Path) -> None:
     (other / "notes").touch()
     with pytest.raises(InputError, match=r"holds 'notes' and no pipeline\.json"):
         run_stages(stages, other, name="toy")
+    document = schemas.read_document(world.out / ABOUT, schemas.PIPELINE, "toy")
+    document["stages"][0]["seconds"] = 10**400  # by somebody who knows the seal
+    (world.out / ABOUT).write_text(schemas.as_text(document))
+    with pytest.raises(InputError, match="lacks what a stage has"):
+        world.run()
     (world.out / ABOUT).write_text("{")
     with pytest.raises(InputError, match="damaged"):
         world.run()

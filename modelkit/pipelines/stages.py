@@ -348,7 +348,7 @@ def _opened(folder: Path, name: str) -> tuple[dict[str, Record], dict[str, Any]]
                     raise TypeError(f"{key} is {each[key]!r:.40}")
             if each["status"] == DONE:
                 float(each["seconds"]), str(each["digest"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{folder / ABOUT}: lacks what a stage has ({error}); remove it, and all is made again"
         ) from error
