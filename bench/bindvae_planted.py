@@ -58,6 +58,14 @@ PEAKS, PROBES = 100_000, 200
 Q = 0.05  # of whole motifs
 Q_WORDS, WORD = 0.3, 8  # of their positions that say most
 SEED = 7  # of motifs, peaks and probes
+KINDS = {  # of mappings, and what the table calls them
+    "oracle": "best motif scores",
+    "trained": "the model",
+    "in_use": "topics in use",
+    "untrained": "untrained",
+    "shuffled": "labels exchanged",
+    "whole": "against all probes",
+}
 CONFIG: dict[str, Any] = {
     "network": {"topics": 40, "hidden": (64, 64, 64), "prior": 10.0},
     "training": {
@@ -303,16 +311,15 @@ def main() -> None:
 
 def table(rows: list[Row]) -> str:
     """Markdown: factors mapped, planted and (absent), of every row."""
-    kinds = ("oracle", "trained", "in_use", "untrained", "shuffled", "whole")
     lines = [
-        f"| sites of a peak | peaks | topics | seed | {' | '.join(kinds)} | named by Tomtom "
-        "| perplexity | of the unigram |",
-        "|---" * (len(kinds) + 7) + "|",
+        f"| sites of a peak | peaks | topics | seed | {' | '.join(KINDS.values())} "
+        "| named by Tomtom | perplexity | of the unigram |",
+        "|---" * (len(KINDS) + 7) + "|",
     ]
     for row in rows:
         cells = [
             f"{row[kind]['planted']} ({row[kind]['absent']})" if kind in row else "-"
-            for kind in kinds
+            for kind in KINDS
         ]
         cells.append(f"{row['named']['planted']} ({row['named']['absent']})")
         numbers = (f"{row['perplexity']:,.0f}", f"{row['unigram_perplexity']:,.0f}")
