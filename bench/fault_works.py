@@ -55,49 +55,44 @@ def _sets(changes: list[str]) -> str:
     return " ".join(f"--set {change}" for change in changes)
 
 
+GENOME, PEAKS, CUTS = "{w}/e/genome.fa", "{w}/e/peaks.narrowPeak", "{w}/c.parquet"
+CELLS = "{w}/e/cell_1.bam {w}/e/cell_2.bam"
+COUNT = f"count {GENOME} {PEAKS} --width 200 -o"
+SCAN = f"scan {GENOME} {{w}}/motifs.meme --p 1e-3 -o"
+
 ENGINE = [
-    Work(name=f"count {kind}", program="kmerengine",
-         line=f"count {{w}}/e/genome.fa {{w}}/e/peaks.narrowPeak --width 200 -o {output}")
-    for kind, output in {
-        ".parquet": "out.parquet", ".arrow": "out.arrow", ".npz": "out.npz", ".h5ad": "out.h5ad",
-        ".txt": "out.txt", "--parts": "out --parts", "--materialize": "out.parquet --materialize",
+    Work(name=name, program="kmerengine", line=line)
+    for name, line in {
+        "count .parquet": f"{COUNT} out.parquet",
+        "count .arrow": f"{COUNT} out.arrow",
+        "count .npz": f"{COUNT} out.npz",
+        "count .h5ad": f"{COUNT} out.h5ad",
+        "count .txt": f"{COUNT} out.txt",
+        "count --parts": f"{COUNT} out --parts",
+        "count --materialize": f"{COUNT} out.parquet --materialize",
+        "count --per-record": f"count {GENOME} --per-record -o out.parquet",
+        "count, totals, k 8": f"count {GENOME} --materialize -o out.parquet",
+        "count, totals, k 14": f"count {GENOME} -k 14 --max-wildcards 0 -o out.parquet",
+        "count, no .fai": f"count genome.fa {PEAKS} --width 200 -o out.parquet",
+        "cuts .parquet": f"cuts {CELLS} --genome {GENOME} -o out.parquet",
+        "cuts .bw, two samples by strand":
+            f"cuts {CELLS} --genome {GENOME} --strands split -o out.{{sample}}.{{strand}}.bw",
+        "scan .parquet": f"{SCAN} out.parquet",
+        "scan .bed.gz": f"{SCAN} out.bed.gz",
+        "sample windows": f"sample windows {GENOME} {PEAKS} --width 200 -o out",
+        "sample sites":
+            f"sample sites {GENOME} {{w}}/hits.parquet {PEAKS} --motif GATA --width 200 -o out",
+        "dataset":
+            f"dataset {PEAKS} --genome {GENOME} --cuts {CUTS} --width 240 --window 80 "
+            "--kmers -k 5 --split validation=chr2 -o out",
+        "profiles": f"profiles {CUTS} {PEAKS} --width 400 -o out",
+        "qc": f"qc {{w}}/e/cell_1.bam --regions {PEAKS} -o out",
+        "simulate atac":
+            "simulate atac out --n-contigs 2 --contig-length 60000 --n-cell-types 2 --n-peaks 40 "
+            "--sites-per-tf 100 --n-decoys 50 --seed 3",
+        "simulate kmers": "simulate kmers out --n-peaks 500 --n-probes 20",
+        "vocab": "vocab -o out.parquet",
     }.items()
-] + [
-    Work(name="count --per-record", program="kmerengine",
-         line="count {w}/e/genome.fa --per-record -o out.parquet"),
-    Work(name="count, totals, k 8", program="kmerengine",
-         line="count {w}/e/genome.fa --materialize -o out.parquet"),
-    Work(name="count, totals, k 14", program="kmerengine",
-         line="count {w}/e/genome.fa -k 14 --max-wildcards 0 -o out.parquet"),
-    Work(name="count, no .fai", program="kmerengine",
-         line="count genome.fa {w}/e/peaks.narrowPeak --width 200 -o out.parquet"),
-    Work(name="cuts .parquet", program="kmerengine",
-         line="cuts {w}/e/cell_1.bam {w}/e/cell_2.bam --genome {w}/e/genome.fa -o out.parquet"),
-    Work(name="cuts .bw, two samples by strand", program="kmerengine",
-         line="cuts {w}/e/cell_1.bam {w}/e/cell_2.bam --genome {w}/e/genome.fa "
-              "--strands split -o out.{sample}.{strand}.bw"),
-    Work(name="scan .parquet", program="kmerengine",
-         line="scan {w}/e/genome.fa {w}/motifs.meme --p 1e-3 -o out.parquet"),
-    Work(name="scan .bed.gz", program="kmerengine",
-         line="scan {w}/e/genome.fa {w}/motifs.meme --p 1e-3 -o out.bed.gz"),
-    Work(name="sample windows", program="kmerengine",
-         line="sample windows {w}/e/genome.fa {w}/e/peaks.narrowPeak --width 200 -o out"),
-    Work(name="sample sites", program="kmerengine",
-         line="sample sites {w}/e/genome.fa {w}/hits.parquet {w}/e/peaks.narrowPeak "
-              "--motif GATA --width 200 -o out"),
-    Work(name="dataset", program="kmerengine",
-         line="dataset {w}/e/peaks.narrowPeak --genome {w}/e/genome.fa --cuts {w}/c.parquet "
-              "--width 240 --window 80 --kmers -k 5 --split validation=chr2 -o out"),
-    Work(name="profiles", program="kmerengine",
-         line="profiles {w}/c.parquet {w}/e/peaks.narrowPeak --width 400 -o out"),
-    Work(name="qc", program="kmerengine",
-         line="qc {w}/e/cell_1.bam --regions {w}/e/peaks.narrowPeak -o out"),
-    Work(name="simulate atac", program="kmerengine",
-         line="simulate atac out --n-contigs 2 --contig-length 60000 --n-cell-types 2 "
-              "--n-peaks 40 --sites-per-tf 100 --n-decoys 50 --seed 3"),
-    Work(name="simulate kmers", program="kmerengine",
-         line="simulate kmers out --n-peaks 500 --n-probes 20"),
-    Work(name="vocab", program="kmerengine", line="vocab -o out.parquet"),
 ]  # fmt: skip
 
 MODELS = [
@@ -105,19 +100,18 @@ MODELS = [
          line="train --model bpaitac --data {w}/d -o out --device cpu " + _sets(NETWORK)),
     Work(name="attribute", program="modelkit", resume="--resume",
          line="attribute {w}/run --data {w}/d -o out --rows 0:12 " + ATTRIBUTE),
-    Work(name="predict", program="modelkit",
-         line="predict {w}/run --data {w}/d --genome {w}/e/genome.fa -o out --device cpu"),
-    Work(name="evaluate", program="modelkit",
-         line="evaluate {w}/run --data {w}/d --split validation -o out --device cpu"),
-    Work(name="seqlets", program="modelkit", line="seqlets {w}/scores -o out.parquet"),
-    Work(name="motifs", program="modelkit",
-         line="motifs {w}/s.parquet --database {w}/motifs.meme -o out"),
-    Work(name="topics kmers", program="modelkit", line="topics kmers {w}/topics -o out"),
+    *(Work(name=name, program="modelkit", line=line) for name, line in {
+        "predict": f"predict {{w}}/run --data {{w}}/d --genome {GENOME} -o out --device cpu",
+        "evaluate": "evaluate {w}/run --data {w}/d --split validation -o out --device cpu",
+        "seqlets": "seqlets {w}/scores -o out.parquet",
+        "motifs": "motifs {w}/s.parquet --database {w}/motifs.meme -o out",
+        "topics kmers": "topics kmers {w}/topics -o out",
+    }.items()),
     Work(name="pipeline deepatac", program="modelkit", grows=True, dated=True,
-         line="pipeline deepatac --genome {w}/e/genome.fa --regions {w}/e/peaks.narrowPeak "
-              "--labels gata={w}/gata.bed --labels tal={w}/tal.bed --cuts {w}/c.parquet --width 64 "
-              "--split validation=chr2 --split test=chr3 --explain gata --at-least 0 --steps 4 "
-              "--device cpu -o out " + _sets(BINDING)),
+         line=f"pipeline deepatac --genome {GENOME} --regions {PEAKS} --cuts {CUTS} --width 64 "
+              "--labels gata={w}/gata.bed --labels tal={w}/tal.bed --explain gata --at-least 0 "
+              "--split validation=chr2 --split test=chr3 --steps 4 --device cpu -o out "
+              + _sets(BINDING)),
 ]  # fmt: skip
 
 WORKS = [*ENGINE, *MODELS]

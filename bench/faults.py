@@ -4,7 +4,8 @@ Of each command the undisturbed output is made twice. Then it is killed (SIGKILL
 share of its time, and when it is about to make each of its changes of files, every time where the
 last kill left it. After each kill, what is under the output's name must be the undisturbed result
 or nothing, or a folder that says truly how far it is; and whenever the command comes to its end,
-it must have the same bytes. The counts go to `bench/results/faults/kills.json`.
+it must have the same bytes. The counts go to `bench/results/faults/kills.json`, a row as each
+command is done; `--resume` goes on with the rows that the same commit has there.
 """
 
 import argparse
@@ -190,7 +191,7 @@ def _differing(one: Tree, other: Tree) -> str:
 def measure(
     works: Sequence[Work], *, kills: int, changes: int, seed: int
 ) -> Iterator[dict[str, Any]]:
-    """A row for each command, as it is done; Fault where one fails."""
+    """A row for each command, as it is done; with a `fault` where it failed."""
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         programs = {"kmerengine", *(work.program for work in works)}
@@ -199,13 +200,26 @@ def measure(
         inputs.mkdir()
         make_inputs(inputs, forks)
         for work in works:
-            subject = Subject(work, forks[work.program], inputs, scratch)
-            chance = random.Random(f"{seed} {work.name}")
-            found = subject.kill_often(chance, kills=kills, changes=changes)
-            yield {
-                "command": work.name, "seconds": round(subject.seconds, 3),
-                "changes": subject.changes, "files": len(subject.expected), **found,
-            }  # fmt: skip
+            row: dict[str, Any] = {"command": work.name}
+            try:
+                subject = Subject(work, forks[work.program], inputs, scratch)
+                row |= {
+                    "seconds": round(subject.seconds, 3),
+                    "changes": subject.changes, "files": len(subject.expected),
+                }  # fmt: skip
+                chance = random.Random(f"{seed} {work.name}")
+                yield row | subject.kill_often(chance, kills=kills, changes=changes)
+            except Fault as fault:
+                yield row | {"fault": str(fault)}
+
+
+def rows_so_far(path: Path, document: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rows of an earlier run that was as this one is, but for its date; not those with faults."""
+    if not path.exists():
+        return []
+    found = json.loads(path.read_text())
+    rows = found.pop("rows")
+    return [r for r in rows if "fault" not in r] if found | {"date": ""} == document else []
 
 
 def main() -> None:
@@ -215,25 +229,26 @@ def main() -> None:
     parser.add_argument("--changes", type=int, default=MOST_CHANGES, help="of files, at most")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--command", action="append", default=[], metavar="NAME")
+    parser.add_argument("--results", type=Path, help="default: the log; of --command, none")
+    parser.add_argument("--resume", action="store_true", help="keep the rows of this commit")
     options = parser.parse_args()
-    works = [w for w in WORKS if not options.command or w.name in options.command]
-    if strangers := set(options.command) - {w.name for w in WORKS}:
+    order = [work.name for work in WORKS]
+    if strangers := set(options.command) - set(order):
         parser.error(f"unknown: {', '.join(sorted(strangers))}")
-    document = {
-        "seed": options.seed, "date": datetime.now(UTC).date().isoformat(),
-        **describe_commit(), "versions": describe_versions(),
-    }  # fmt: skip
-    rows = []
+    results = options.results or (None if options.command and not options.resume else RESULTS)
     limits = {"kills": options.kills, "changes": options.changes, "seed": options.seed}
-    try:
-        for row in measure(works, **limits):
-            print(", ".join(f"{name} {value}" for name, value in row.items()), flush=True)
-            rows.append(row)
-            if not options.command:
-                RESULTS.parent.mkdir(exist_ok=True)
-                RESULTS.write_text(json.dumps({**document, "rows": rows}, indent=1) + "\n")
-    except Fault as fault:
-        sys.exit(str(fault))
+    document = {**limits, "date": "", **describe_commit(), "versions": describe_versions()}
+    rows = rows_so_far(results, document) if results and options.resume else []
+    done = {row["command"] for row in rows}
+    wanted = set(options.command or order) - done
+    document["date"] = datetime.now(UTC).date().isoformat()
+    for row in measure([work for work in WORKS if work.name in wanted], **limits):
+        print(", ".join(f"{name} {value}" for name, value in row.items()), flush=True)
+        rows = sorted([*rows, row], key=lambda each: order.index(each["command"]))
+        if results:
+            results.parent.mkdir(parents=True, exist_ok=True)
+            results.write_text(json.dumps({**document, "rows": rows}, indent=1) + "\n")
+    sys.exit(any("fault" in row for row in rows))
 
 
 if __name__ == "__main__":
