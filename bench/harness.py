@@ -261,8 +261,11 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def read_all(results: Path = RESULTS) -> list[Row]:
-    """The rows of all results files but those of `bench.gpu`, which are of another form."""
-    paths = [path for path in sorted(results.glob("*.json")) if not path.match("gpu-*")]
+    """The rows of all results files but those of `bench.gpu`, which are of another form, and of
+    `bench.scale`, which has a page.
+    """
+    apart = ("gpu-*", "scale.json")
+    paths = [p for p in sorted(results.glob("*.json")) if not any(map(p.match, apart))]
     return [row for path in paths for row in read_rows(path)]
 
 
