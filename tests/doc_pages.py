@@ -17,8 +17,9 @@ PROGRAMS = ("kmerengine", "modelkit")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 MARK = re.compile(r"<!-- not run: ([^>]+) -->\n+\Z")
 TOOLS = {
-    *("awk", "bowtie2", "bedtools", "curl", "done", "do", "fasterq-dump", "for", "grep", "macs3"),
-    *("printf", "python", "samtools", "."),
+    *("awk", "bowtie2", "bowtie2-build", "bedtools", "cp", "curl", "done", "do", "fasterq-dump"),
+    *("for", "git", "grep", "gunzip", "macs3", "mkdir", "mv", "printf", "python", "samtools", "tar"),
+    ".",
 }  # fmt: skip
 
 
