@@ -74,6 +74,7 @@ class Forks:
         at_change: int | None = None,
         file_bytes: int | None = None,
         rights: bool = True,
+        unread: str | None = None,
     ) -> Ended:
         """Run a command in a folder.
 
@@ -87,9 +88,12 @@ class Forks:
             No file may grow beyond: a disk that is full.
         rights : bool
             Root's, to write where permissions forbid it.
+        unread : "out" or "said", optional
+            This one is a pipe whose reader has gone.
         """
         request = {"arguments": arguments, "folder": str(folder), "after": after,
-                   "at_change": at_change, "file_bytes": file_bytes, "rights": rights}  # fmt: skip
+                   "at_change": at_change, "file_bytes": file_bytes, "rights": rights,
+                   "unread": unread}  # fmt: skip
         assert self._server.stdin is not None
         assert self._server.stdout is not None
         self._server.stdin.write(json.dumps(request) + "\n")
@@ -173,6 +177,8 @@ def _be_command(program: str, request: dict[str, Any], out: int, said: int, chan
     try:
         os.dup2(out, 1)
         os.dup2(said, 2)
+        if request["unread"]:
+            _leave_unread(1 if request["unread"] == "out" else 2)
         os.chdir(request["folder"])
         _watch(request["folder"], changes, request["at_change"])
         if not request["rights"]:
@@ -190,6 +196,13 @@ def _be_command(program: str, request: dict[str, Any], out: int, said: int, chan
             sys.stderr.flush()
         finally:
             os._exit(code)
+
+
+def _leave_unread(number: int) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    os.dup2(write, number)
+    os.close(write)
 
 
 def give_up_rights() -> None:

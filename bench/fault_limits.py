@@ -1,9 +1,10 @@
-"""Full disks, folders that take no files, and memory: `python -m bench.fault_limits`.
+"""Full disks, pipes that nobody reads, and memory: `python -m bench.fault_limits`.
 
 Each command is run where no file may grow beyond half of its largest output, and on a file system
 of so many bytes where one can be mounted: it must end with one line and leave nothing, and run
-afterwards. Its peak of memory is measured against --memory. The rows go to
-`bench/results/faults/limits.json`.
+afterwards. Where its standard output or error is a pipe whose reader has gone, it must end in
+silence with exit status 141, and leave whole outputs or none. Its peak of memory is measured
+against --memory. The rows go to `bench/results/faults/limits.json`.
 """
 
 import argparse
@@ -15,16 +16,18 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from bench.fault_forks import Ended, Forks
-from bench.fault_works import WORKS, Work, make_inputs
+from bench.fault_works import TABLES, WORKS, Work, make_inputs
+from bench.faults import tree
 from bench.machine import ROOT, describe_commit, describe_versions
 
 RESULTS = ROOT / "bench" / "results" / "faults" / "limits.json"
 
+UNREAD = 141  # exit status, as of programs that SIGPIPE ends
 LINE = r"(?:.*\n)*Error: .*\n"  # what was said before the end, and one line
 
 PARTIAL = ".out.partial"  # attributions that a further run goes on with
@@ -62,6 +65,38 @@ def fill_disk(work: Work, forks: Forks, inputs: Path, folder: Path, size: int) -
     with _fresh(folder, b"") as here, _mounted(here, size):
         before = names(here)
         return _refused(work, _run(work, forks, inputs, here), here, before)
+
+
+def leave_unread(
+    work: Work, forks: Forks, inputs: Path, folder: Path
+) -> Iterator[dict[str, Any]]:
+    """Run a command where nobody reads its standard output, then its error; those it writes to.
+
+    Raises
+    ------
+    Fault
+    """
+    genome = (inputs / "e" / "genome.fa").read_bytes()
+    with _fresh(folder, genome) as here:
+        undisturbed = _run(work, forks, inputs, here)
+        _whole(work, undisturbed)
+        expected = tree(here, dated=work.dated)
+    for stream in ("out", "said"):
+        if not getattr(undisturbed, stream):
+            continue
+        with _fresh(folder, genome) as here:
+            before = tree(here)
+            ended = _run(work, forks, inputs, here, unread=stream)
+            if ended.code != UNREAD or "Traceback" in ended.said or "Error" in ended.said:
+                raise Fault(f"{work.name}: unread, it ended with {ended.code}: {ended.said}")
+            found = tree(here, dated=work.dated)
+            if not work.grows and not found.items() <= expected.items():
+                raise Fault(f"{work.name}: unread, it left {', '.join(sorted(found))}")
+            _run_again(work, forks, inputs, here)
+            if tree(here, dated=work.dated) != expected:
+                raise Fault(f"{work.name}: after it was unread, a run does not end as undisturbed")
+        left = "whole" if found == expected else "nothing" if found == before else "a part"
+        yield {"command": work.name, "unread": stream, "left": left}
 
 
 def _run(work: Work, forks: Forks, inputs: Path, here: Path, *more: str, **limits: Any) -> Ended:
@@ -166,7 +201,7 @@ def write_random_fragments(path: Path, n: int, bases: int) -> Path:
     return path
 
 
-def memory_rows(folder: Path, bases: int = 60_000_000) -> list[dict[str, Any]]:
+def memory_rows(folder: Path, bases: int = 60_000_000) -> Iterator[dict[str, Any]]:
     """Words of 24 bases, most of which occur once; and cuts, most of which do."""
     big = write_random_genome(folder / "big.fa", bases)
     small = write_random_genome(folder / "small.fa", 1000)
@@ -177,54 +212,66 @@ def memory_rows(folder: Path, bases: int = 60_000_000) -> list[dict[str, Any]]:
     sizes.write_text(f"chr1\t{bases}\n")
     words = ["-k", "24", "--max-wildcards", "0", "--threads", "1", "-o", out, "-q"]
     cuts = ["--genome", str(sizes), "--input-shift", "none", "-o", out, "-q"]
-    rows = []
     for memory in (64 << 20, 256 << 20):
-        rows.append(guard("count -k 24", ["count", str(big), *words],
-                          ["count", str(small), *words], folder, memory=memory))  # fmt: skip
+        yield guard("count -k 24", ["count", str(big), *words], ["count", str(small), *words],
+                    folder, memory=memory)  # fmt: skip
     for memory in (32 << 20, 128 << 20):
-        rows.append(guard("cuts", ["cuts", str(many), *cuts],
-                          ["cuts", str(few), *cuts], folder, memory=memory))  # fmt: skip
-    return rows
+        yield guard("cuts", ["cuts", str(many), *cuts], ["cuts", str(few), *cuts],
+                    folder, memory=memory)  # fmt: skip
+
+
+def measure(part: str | None, scratch: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Rows as they are measured, each with the part that it is of; with a `fault` where one was."""
+    if part != "memory":
+        inputs = scratch / "inputs"
+        inputs.mkdir()
+        with Forks("kmerengine") as engine, Forks("modelkit") as models:
+            forks = {"kmerengine": engine, "modelkit": models}
+            make_inputs(inputs, forks)
+            for work in [*WORKS, *TABLES]:
+                at = work, forks[work.program], inputs, scratch
+                if part != "pipes" and work in WORKS:
+                    yield from _caught("disk", work.name, _disk_rows(*at))
+                if part != "disk":
+                    yield from _caught("pipes", work.name, leave_unread(*at))
+    if part in (None, "memory"):
+        yield from _caught("memory", "memory", memory_rows(scratch))
+
+
+def _caught(
+    part: str, name: str, rows: Iterator[dict[str, Any]]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    try:
+        for row in rows:
+            yield part, row
+    except Fault as fault:
+        yield part, {"command": name, "fault": str(fault)}
+
+
+def _disk_rows(work: Work, forks: Forks, inputs: Path, scratch: Path) -> Iterator[dict[str, Any]]:
+    row = fill(work, forks, inputs, scratch)
+    if os.geteuid() == 0 and "genome.fa " not in work.line.partition("{w}")[0]:
+        size = max(4096, row["largest"] // 2)
+        row["said on a file system"] = fill_disk(work, forks, inputs, scratch, size)
+    yield row
 
 
 def main() -> None:
-    """Measure all, print, write."""
+    """Measure all, print, write after each row."""
     parser = argparse.ArgumentParser(prog="bench.fault_limits", description=__doc__.splitlines()[0])
-    parser.add_argument("--part", choices=["disk", "memory"], help="this part alone")
+    parser.add_argument("--part", choices=["disk", "pipes", "memory"], help="this part alone")
     options = parser.parse_args()
     document: dict[str, Any] = {**describe_commit(), "versions": describe_versions()}
-    with ExitStack() as stack:
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        try:
-            if options.part != "memory":
-                document["disk"] = _disk_rows(stack, scratch)
-            if options.part != "disk":
-                document["memory"] = memory_rows(scratch)
-                for row in document["memory"]:
-                    print(row, flush=True)
-        except Fault as fault:
-            sys.exit(str(fault))
-    if options.part is None:
-        RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps(document, indent=1) + "\n")
-
-
-def _disk_rows(stack: ExitStack, scratch: Path) -> list[dict[str, Any]]:
-    forks = {name: stack.enter_context(Forks(name)) for name in ("kmerengine", "modelkit")}
-    inputs = scratch / "inputs"
-    inputs.mkdir()
-    make_inputs(inputs, forks)
-    rows = []
-    for work in WORKS:
-        row = fill(work, forks[work.program], inputs, scratch)
-        if os.geteuid() == 0 and "genome.fa " not in work.line.partition("{w}")[0]:
-            size = max(4096, row["largest"] // 2)
-            row["said on a file system"] = fill_disk(
-                work, forks[work.program], inputs, scratch, size
-            )
-        print(f"{row['command']}: {row['said']}", flush=True)
-        rows.append(row)
-    return rows
+    failed = False
+    with tempfile.TemporaryDirectory() as scratch:
+        for part, row in measure(options.part, Path(scratch)):
+            print(part, row, flush=True)
+            failed |= "fault" in row
+            document.setdefault(part, []).append(row)
+            if options.part is None:
+                RESULTS.parent.mkdir(exist_ok=True)
+                RESULTS.write_text(json.dumps(document, indent=1) + "\n")
+    sys.exit(failed)
 
 
 if __name__ == "__main__":

@@ -116,6 +116,23 @@ MODELS = [
 
 WORKS = [*ENGINE, *MODELS]
 
+# print what they found to standard output
+TABLES = [
+    *(Work(name=f"{work.name} --json", program="kmerengine", line=f"{work.line} --json")
+      for work in ENGINE
+      if work.name in {"count .parquet", "cuts .parquet", "scan .parquet", "sample windows",
+                       "sample sites", "qc"}),
+    *(Work(name=f"{name}, table", program="modelkit", line=line) for name, line in {
+        "evaluate": "evaluate {w}/run --data {w}/d --split validation --device cpu",
+        "evaluate --json": "evaluate {w}/run --data {w}/d --split validation --device cpu --json",
+        "filters": "filters {w}/run --data {w}/d --split validation --device cpu",
+        "tomtom": "tomtom {w}/motifs.meme {w}/motifs.meme --threads 1",
+        "topics kmers": "topics kmers {w}/topics",
+        "topics motifs": "topics motifs {w}/topics --length 6 --device cpu",
+        "topics proportions": "topics proportions {w}/topics {w}/d --device cpu",
+    }.items()),
+]  # fmt: skip
+
 
 def make_inputs(folder: Path, forks: dict[str, Forks]) -> None:
     """What commands read; those of models too where their forks are given."""

@@ -18,6 +18,7 @@ import click
 import numpy as np
 import numpy.typing as npt
 
+from kmerengine.cli._group import in_one_line
 from kmerengine.errors import InputError
 from kmerengine.simulators.peaks import MOTIFS, simulate_peaks
 from kmerengine.simulators.sequences import IUPAC
@@ -187,10 +188,8 @@ def main(folder: Path) -> None:
 
     FOLDER receives the files (default: demo).
     """
-    try:
+    with in_one_line():
         demo(folder)
-    except InputError as error:
-        raise click.ClickException(str(error)) from error
 
 
 if __name__ == "__main__":

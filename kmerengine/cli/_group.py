@@ -1,6 +1,11 @@
 """A command whose sub-commands are imported when they are called."""
 
 import errno
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any
 
@@ -8,6 +13,8 @@ import click
 
 from kmerengine.cli._signals import unwound_when_ended
 from kmerengine.errors import InputError
+
+UNREAD = 128 + signal.SIGPIPE  # as shells report programs that SIGPIPE ends
 
 
 class Commands(click.Group):
@@ -39,15 +46,40 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(sorted(self.table.items()))
 
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        with in_one_line():  # --help and --version write here
+            return super().make_context(*arguments, **options)
+
     def invoke(self, ctx: click.Context) -> Any:
-        try:
-            with unwound_when_ended():
-                return super().invoke(ctx)
-        except InputError as error:
+        with in_one_line(), unwound_when_ended():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def in_one_line() -> Iterator[None]:
+    """Turn errors into one line and exit status 1. Where nobody reads our output any more, as
+    behind `| head -1`, there is nothing to be said: exit status 141.
+    """
+    try:
+        yield
+    except InputError as error:
+        raise click.ClickException(str(error)) from error
+    except MemoryError as error:
+        raise click.ClickException(f"not enough memory: {error}; use fewer threads") from error
+    except OSError as error:
+        if error.errno != errno.EPIPE:
             raise click.ClickException(str(error)) from error
-        except MemoryError as error:
-            raise click.ClickException(f"not enough memory: {error}; use fewer threads") from error
-        except OSError as error:
-            if error.errno == errno.EPIPE:  # nobody reads our output any more: click ends quietly
-                raise
-            raise click.ClickException(str(error)) from error
+        _drop_unread()
+        raise SystemExit(UNREAD) from error
+
+
+def _drop_unread() -> None:
+    """Send what is left in buffers nowhere: Python would write it at its end, and complain."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, ValueError):  # closed by the caller, or no file
+            try:
+                stream.flush()
+            except BrokenPipeError:
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, stream.fileno())
+                os.close(nowhere)
