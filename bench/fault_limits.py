@@ -31,8 +31,11 @@ UNREAD = 141  # exit status, as of programs that SIGPIPE ends
 LINE = r"(?:.*\n)*Error: .*\n"  # what was said before the end, and one line
 
 PARTIAL = ".out.partial"  # attributions that a further run goes on with
-SLACK = 1.35  # times --memory: what a command may take beyond what it takes with next to nothing
-ROOM = 200 << 20  # bytes: blocks of text and row groups of outputs, however many words there are
+# What a command may take beyond what it takes with next to nothing is SLACK times --memory, and
+# ROOM bytes for blocks of text and row groups. Both are fitted to what was measured, with a little
+# to spare: nothing derives or promises them, and they go red when a command takes more than then.
+SLACK = 1.35
+ROOM = 200 << 20
 
 
 class Fault(RuntimeError):
@@ -260,7 +263,9 @@ def main() -> None:
     """Measure all, print, write after each row."""
     parser = argparse.ArgumentParser(prog="bench.fault_limits", description=__doc__.splitlines()[0])
     parser.add_argument("--part", choices=["disk", "pipes", "memory"], help="this part alone")
+    parser.add_argument("--results", type=Path, help="default: the log; of --part, none")
     options = parser.parse_args()
+    results = options.results or (None if options.part else RESULTS)
     document: dict[str, Any] = {**describe_commit(), "versions": describe_versions()}
     failed = False
     with tempfile.TemporaryDirectory() as scratch:
@@ -268,9 +273,9 @@ def main() -> None:
             print(part, row, flush=True)
             failed |= "fault" in row
             document.setdefault(part, []).append(row)
-            if options.part is None:
-                RESULTS.parent.mkdir(exist_ok=True)
-                RESULTS.write_text(json.dumps(document, indent=1) + "\n")
+            if results:
+                results.parent.mkdir(exist_ok=True)
+                results.write_text(json.dumps(document, indent=1) + "\n")
     sys.exit(failed)
 
 
