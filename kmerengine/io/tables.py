@@ -23,6 +23,7 @@ ASCENDING = ("word", "feature", "id", "position")
 FAST = ("count", "sequence")
 SOUGHT = ("sample", "chrom", "start", "end", "position")  # with statistics: row groups are found
 
+_ARROW = b"ARROW1"  # first bytes of an Arrow file
 PARTS = ("part-*.parquet",)  # names in a folder of parts
 
 
@@ -192,7 +193,7 @@ class TableReader:
                     if part.name != part_name(number):
                         raise InputError(f"{path}: no {part_name(number)}; make it again")
                     self._add_parquet(part)
-            elif _starts_with(path, b"ARROW1"):
+            elif _is_arrow(path):
                 self.is_arrow = True
                 file = pa.ipc.open_file(pa.memory_map(os.fsencode(path)))
                 self._keep_schema(file.schema, path)
@@ -267,9 +268,9 @@ def _only(schema: pa.Schema, columns: list[str]) -> pa.Schema:
     return pa.schema([schema.field(name) for name in columns], metadata=schema.metadata)
 
 
-def _starts_with(path: Path, magic: bytes) -> bool:
+def _is_arrow(path: Path) -> bool:
     with path.open("rb") as file:
-        return file.read(len(magic)) == magic
+        return file.read(len(_ARROW)) == _ARROW
 
 
 @contextmanager

@@ -1,12 +1,11 @@
 """Options and arguments of the form NAME=VALUE."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-__all__ = ["Named", "by_name", "texts_by_name"]
+__all__ = ["Named", "by_name", "classes_by_name"]
 
 
 class Named(click.ParamType[tuple[str, Path]]):
@@ -40,20 +39,16 @@ def by_name(
     return found or None
 
 
-def texts_by_name(what: str) -> Callable[..., dict[str, str] | None]:
-    """A callback: NAME=`what` as a dictionary; None where there are none."""
-
-    def read(
-        ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
-    ) -> dict[str, str] | None:
-        found: dict[str, str] = {}
-        for value in values:
-            name, sign, text = value.partition("=")
-            if not (name and sign and text):
-                raise click.BadParameter(f"found {value!r}, expected NAME={what}", ctx, param)
-            if name in found:
-                raise click.BadParameter(f"found {name!r} twice, expected each once", ctx, param)
-            found[name] = text
-        return found or None
-
-    return read
+def classes_by_name(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str] | None:
+    """A callback: NAME=CLASS as a dictionary; None where there are none."""
+    found: dict[str, str] = {}
+    for value in values:
+        name, sign, text = value.partition("=")
+        if not (name and sign and text):
+            raise click.BadParameter(f"found {value!r}, expected NAME=CLASS", ctx, param)
+        if name in found:
+            raise click.BadParameter(f"found {name!r} twice, expected each once", ctx, param)
+        found[name] = text
+    return found or None

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from kmerengine.cli._options import PATH, force, quiet
-from modelkit.cli._names import Named, by_name, texts_by_name
+from modelkit.cli._names import Named, by_name, classes_by_name
 
 
 @click.command("cross")
@@ -19,7 +19,7 @@ from modelkit.cli._names import Named, by_name, texts_by_name
 )  # fmt: skip
 @click.option("-o", "--output", type=PATH, help="A folder for the tables and figures.")
 @click.option(
-    "--as-class", multiple=True, callback=texts_by_name("CLASS"), metavar="NAME=CLASS",
+    "--as-class", multiple=True, callback=classes_by_name, metavar="NAME=CLASS",
     help="Judge a run of several classes by this one, on all data; repeatable.",
 )  # fmt: skip
 @click.option(

@@ -234,7 +234,7 @@ def _write(
     for name, table in (("pairs", made.pairs), ("best", made.best)):
         schema = schemas.with_metadata(table.schema, document | {"table": name})
         write_whole(folder / f"{name}.parquet", table.cast(schema))
-    drawn = draw_cross(made.matrix(), made.runs, made.data, made.best["best"].to_pylist(), "auROC")
+    drawn = draw_cross(made.matrix(), made.runs, made.data, made.best["best"].to_pylist())
     (folder / f"cross.{figure}").write_bytes(encoded(drawn, figure))
     shown = {
         d: {r: of for r, of in each.items() if r == d or r not in made.data}

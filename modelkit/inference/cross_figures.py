@@ -20,9 +20,9 @@ MOST_CURVES = 16
 
 
 def draw_cross(
-    values: Floats, runs: Sequence[str], data: Sequence[str], best: Sequence[str | None], label: str
+    values: Floats, runs: Sequence[str], data: Sequence[str], best: Sequence[str | None]
 ) -> "Figure":
-    """A heatmap of runs by data sets; the best run of each column is framed.
+    """A heatmap of the auROC of runs by data sets; the best run of each column is framed.
 
     Parameters
     ----------
@@ -31,8 +31,6 @@ def draw_cross(
     runs, data : sequence of str
     best : sequence of str or None
         A run for each data set.
-    label : str
-        What values are.
     """
     from matplotlib.patches import Rectangle
 
@@ -65,7 +63,7 @@ def draw_cross(
                         column, row, f"{value:.2f}", ha="center", va="center", fontsize=7,
                         color="white" if dark else "black",
                     )  # fmt: skip
-        figure.colorbar(image, ax=ax, shrink=0.8).set_label(label)
+        figure.colorbar(image, ax=ax, shrink=0.8).set_label("auROC")
         ax.set_title("framed: the best run on each data set")
     return figure
 

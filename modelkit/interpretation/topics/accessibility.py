@@ -146,9 +146,7 @@ def topic_accessibility(
         if factors[m] else first.topics[m]
         for m in shown.tolist()
     ]  # fmt: skip
-    drawn = draw_bars(
-        named, {name: score[:, i] for i, name in enumerate(given)}, "accessibility score"
-    )
+    drawn = draw_bars(named, {name: score[:, i] for i, name in enumerate(given)})
     with atomic(path, force=force, folder=NAMES) as folder:
         put_table(folder / "topics.parquet", table, document)
         (folder / f"accessibility.{figure}").write_bytes(encoded(drawn, figure))

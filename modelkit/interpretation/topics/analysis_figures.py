@@ -121,8 +121,8 @@ def draw_distributions(
     return figure
 
 
-def draw_bars(names: Sequence[str], scores: dict[str, Floats], label: str) -> "Figure":
-    """Bars of one or two cell types over each other, in the order of the names."""
+def draw_bars(names: Sequence[str], scores: dict[str, Floats]) -> "Figure":
+    """Scores of one or two cell types as bars over each other, in the order of the names."""
     with style():
         figure = new_figure(min(1.6 + 0.16 * len(names), 14), 3.4)
         ax = figure.subplots()
@@ -133,7 +133,7 @@ def draw_bars(names: Sequence[str], scores: dict[str, Floats], label: str) -> "F
         step = -(-len(names) // (2 * MOST_NAMES))
         ax.set_xticks(range(0, len(names), step), list(names)[::step], rotation=90, fontsize=7)
         ax.set_xlim(-0.7, len(names) - 0.3)
-        ax.set_ylabel(label)
+        ax.set_ylabel("accessibility score")
         if len(scores) > 1:
             ax.legend(loc="upper left")
     return figure
