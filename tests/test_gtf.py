@@ -239,7 +239,7 @@ GOOD = 'chr1\ts\ttranscript\t5\t9\t.\t+\t.\ttranscript_id "a"\n'
     ("line", "words"),
     [
         ("chr1\t5\t9\n", r"found 3 columns \('chr1\\t5\\t9'\), expected 9 separated by tabs"),
-        (GOOD.replace("\t", " "), "found 1 columns"),
+        (GOOD.replace("\t", " "), "found 1 column "),
         (GOOD.replace("\n", "\tx\n"), "found 10 columns"),
         (GOOD.replace("\t5\t", "\t0\t"), "found start '0', expected a whole number of bp from 1"),
         (GOOD.replace("\t5\t", "\t-5\t"), "found start '-5'"),

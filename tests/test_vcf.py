@@ -127,7 +127,7 @@ LINE = "chr1\t5\t.\tA\tC\t.\t.\t.\tGT\t0/1\n"
         (HEAD + LINE, "line 7: found 'chr1"),
         (NAMES.replace("POS", "START") + LINE, "line 1: found columns"),
         (NAMES + LINE + LINE[:14], "line 3: found 6 columns, expected 10"),
-        (NAMES + LINE.replace("\t", " "), "line 2: found 1 columns"),
+        (NAMES + LINE.replace("\t", " "), "line 2: found 1 column,"),
         (NAMES + LINE.replace("chr1", ""), "line 2: found no contig"),
         *[
             (NAMES + LINE.replace("\t5\t", f"\t{at}\t"), f"line 2: found position '{at}'")

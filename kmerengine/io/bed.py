@@ -24,6 +24,7 @@ from kmerengine.io.fields import (
     split_fields,
     strings,
 )
+from kmerengine.io.messages import how_many, shown
 from kmerengine.io.text import text_blocks
 from kmerengine.regions import Regions
 
@@ -203,7 +204,7 @@ def _by_row(
         try:
             if len(row) != n_columns:
                 raise ValueError(
-                    f"found {len(row)} columns, expected {n_columns} as on line {first}; "
+                    f"found {how_many(row)}, expected {n_columns} as on line {first}; "
                     "give every line the same columns, separated by tabs"
                 )
             parsed.append(_region(row))
@@ -226,7 +227,7 @@ def _region(row: list[str]) -> tuple[str, int, int, str, float, str, int]:
     if len(row) < 3:
         fasta = "; this looks like FASTA, the genome comes before the regions"
         raise ValueError(
-            f"found {len(row)} columns ({_shown(' '.join(row))}), expected at least 3: contig, "
+            f"found {how_many(row)} ({shown(' '.join(row))}), expected at least 3: contig, "
             f"start, end{fasta if row[0].startswith('>') else '; separate them by tabs'}"
         )
     contig, start, end = row[0], _position(row[1], "start"), _position(row[2], "end")
@@ -242,7 +243,7 @@ def _region(row: list[str]) -> tuple[str, int, int, str, float, str, int]:
     strand = row[5] if len(row) > 5 else "."
     if strand not in ("+", "-", "."):
         raise ValueError(
-            f"found strand {_shown(strand)} in column 6, expected '+', '-' or '.'; "
+            f"found strand {shown(strand)} in column 6, expected '+', '-' or '.'; "
             "write '.' where it is unknown"
         )
     return contig, start, end, name, score, strand, _summit(row, start, end)
@@ -251,15 +252,15 @@ def _region(row: list[str]) -> tuple[str, int, int, str, float, str, int]:
 def _position(text: str, what: str) -> int:
     if not _INTEGER.fullmatch(text):
         raise ValueError(
-            f"found {what} {_shown(text)}, expected a whole number of bp such as 1000; "
+            f"found {what} {shown(text)}, expected a whole number of bp such as 1000; "
             "write positions without decimals, exponents or separators"
         )
     value = int(text) if len(text) < 20 else MAX_COORDINATE + 1
     if text.startswith("-") and value:
-        raise ValueError(f"found {what} {_shown(text)}, expected 0 or more; clip it to the contig")
+        raise ValueError(f"found {what} {shown(text)}, expected 0 or more; clip it to the contig")
     if value > MAX_COORDINATE:
         raise ValueError(
-            f"found {what} {_shown(text)}, expected at most 2^62 = {MAX_COORDINATE}; correct it"
+            f"found {what} {shown(text)}, expected at most 2^62 = {MAX_COORDINATE}; correct it"
         )
     return value
 
@@ -274,7 +275,7 @@ def _is_number(text: str) -> bool:
 def _score(text: str) -> float:
     if text != "." and not _is_number(text):
         raise ValueError(
-            f"found score {_shown(text)} in column 5, expected a number or '.'; "
+            f"found score {shown(text)} in column 5, expected a number or '.'; "
             "write '.' where there is none"
         )
     return float("nan") if text == "." else float(text)
@@ -288,21 +289,17 @@ def _summit(row: list[str], start: int, end: int) -> int:
     for column, text in enumerate(row[6:9], 7):
         if not _is_number(text):
             raise ValueError(
-                f"found {_shown(text)} in column {column}, expected a number; {advice}"
+                f"found {shown(text)} in column {column}, expected a number; {advice}"
             )
     text = row[9]
     if not _INTEGER.fullmatch(text):
         raise ValueError(
-            f"found summit offset {_shown(text)} in column 10, expected a whole number; {advice}"
+            f"found summit offset {shown(text)} in column 10, expected a whole number; {advice}"
         )
     offset = int(text) if len(text) < 20 else MAX_COORDINATE
     if offset < -1 or offset >= end - start:
         raise ValueError(
-            f"found summit offset {_shown(text)} in column 10, expected 0 to {end - start - 1} "
+            f"found summit offset {shown(text)} in column 10, expected 0 to {end - start - 1} "
             f"(the peak has {end - start} bp) or -1 for none; {advice}"
         )
     return start + offset if offset >= 0 else -1
-
-
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= 40 else f"{text[:37]}...")

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from kmerengine.errors import InputError
+from kmerengine.io.messages import how_many, shown
 from kmerengine.io.text import text_blocks
 
 _DIGITS = re.compile(r"[0-9]{1,18}")
@@ -115,7 +116,7 @@ def _is_passed_over(line: str) -> bool:
 
 def _misses_columns(line: str, columns: list[str]) -> str:
     return (
-        f"found {len(columns)} columns ({_shown(line)}), expected 9 separated by tabs: contig, "
+        f"found {how_many(columns)} ({shown(line)}), expected 9 separated by tabs: contig, "
         "source, type, start, end, score, strand, phase, attributes; give a GTF or GFF3 file"
     )
 
@@ -132,7 +133,7 @@ def _feature(columns: list[str], line: int) -> Feature:
         )
     if strand not in ("+", "-", ".", "?"):
         raise ValueError(
-            f"found strand {_shown(strand)} in column 7, expected '+', '-', '.' or '?'; "
+            f"found strand {shown(strand)} in column 7, expected '+', '-', '.' or '?'; "
             "write '.' where there is none"
         )
     if _GFF3.match(text):
@@ -146,7 +147,7 @@ def _feature(columns: list[str], line: int) -> Feature:
 def _position(text: str, what: str) -> int:
     if not _DIGITS.fullmatch(text) or not int(text):
         raise ValueError(
-            f"found {what} {_shown(text)}, expected a whole number of bp from 1 on; positions of "
+            f"found {what} {shown(text)}, expected a whole number of bp from 1 on; positions of "
             "GTF and GFF3 are 1-based, written without signs, decimals or separators"
         )
     return int(text)
@@ -158,7 +159,7 @@ def _gtf_attributes(text: str) -> dict[str, list[str]]:
     for key, quoted, bare, other in _PAIR.findall(text):
         if other:
             raise ValueError(
-                f"found attributes {_shown(other)}, expected pairs of a name and a value in "
+                f"found attributes {shown(other)}, expected pairs of a name and a value in "
                 'quotes, such as gene_id "G1";, or name=value; a quote may be missing'
             )
         value = quoted or bare.rstrip()
@@ -179,7 +180,3 @@ def _gff3_attributes(text: str) -> dict[str, list[str]]:
                 unquote(value) for value in values.split(",")
             )
     return attributes
-
-
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= 40 else f"{text[:37]}...")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kmerengine.errors import InputError
+from kmerengine.io.messages import how_many, shown
 from kmerengine.io.text import text_blocks
 
 __all__ = ["AlleleCount", "Variant", "read_allele_counts", "read_variants"]
@@ -170,7 +171,7 @@ def _counts(allele: _Allele, count: str, total: str) -> tuple[int, int] | None:
         return None
     for name, text in ((count, counts[allele.number]), (total, totals[0])):
         if not _DIGITS.fullmatch(text):
-            raise ValueError(f"found {name} {_shown(text)}, expected a whole number of 0 or more")
+            raise ValueError(f"found {name} {shown(text)}, expected a whole number of 0 or more")
     n, of = int(counts[allele.number]), int(totals[0])
     if n > of:
         raise ValueError(f"found {count} {n:,} above {total} {of:,}, expected a part of it")
@@ -193,13 +194,13 @@ def _read_alleles(
                 continue
             if not n_columns:
                 raise InputError(
-                    f"{path}: line {number}: found {_shown(line)} before a line of column names, "
+                    f"{path}: line {number}: found {shown(line)} before a line of column names, "
                     "expected #CHROM, POS, ID, REF, ALT and so on, separated by tabs; give a whole "
                     "VCF file, BCF is not read"
                 )
             if line.count("\t") + 1 != n_columns:
                 raise InputError(
-                    f"{path}: line {number}: found {line.count(chr(9)) + 1} columns, expected "
+                    f"{path}: line {number}: found {how_many(line.split(chr(9)))}, expected "
                     f"{n_columns} as #CHROM names, separated by tabs; the line is damaged or the "
                     "file cut short"
                 )
@@ -227,7 +228,7 @@ def _named_columns(line: str, path: Path, number: int) -> int:
     names = line.split("\t")
     if tuple(names[:5]) != COLUMNS:
         raise InputError(
-            f"{path}: line {number}: found columns {_shown(line)}, expected {', '.join(COLUMNS)} "
+            f"{path}: line {number}: found columns {shown(line)}, expected {', '.join(COLUMNS)} "
             "and so on, separated by tabs"
         )
     return len(names)
@@ -244,17 +245,17 @@ def _fields(line: str) -> tuple[str, int, str, str, list[str]]:
     least = 0 if all(allele and _symbolic(allele) for allele in alleles) else 1
     if not _DIGITS.fullmatch(position) or not least <= int(position) < MAX_POSITION:
         raise ValueError(
-            f"found position {_shown(position)}, expected a whole number of 1 or more: positions "
+            f"found position {shown(position)}, expected a whole number of 1 or more: positions "
             "are 1-based"
         )
     if not _LETTERS.fullmatch(reference):
-        raise ValueError(f"found REF {_shown(reference)}, expected bases")
+        raise ValueError(f"found REF {shown(reference)}, expected bases")
     for allele in alleles:
         if not allele:
-            raise ValueError(f"found ALT {_shown(alternative)}, expected alleles or '.'")
+            raise ValueError(f"found ALT {shown(alternative)}, expected alleles or '.'")
         if not (_LETTERS.fullmatch(allele) or allele in ("*", ".") or _symbolic(allele)):
             raise ValueError(
-                f"found ALT {_shown(allele)}, expected bases, '*', '.', <NAME> or a breakend"
+                f"found ALT {shown(allele)}, expected bases, '*', '.', <NAME> or a breakend"
             )
     return contig, int(position) - 1, name, reference.upper(), alleles
 
@@ -278,7 +279,3 @@ def _why_not(reference: str, allele: str) -> str:
     if not (_BASES.fullmatch(reference) and _BASES.fullmatch(allele)):
         return UNKNOWN_BASE
     return UNCHANGED if allele == reference else ""
-
-
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= 40 else f"{text[:37]}...")

@@ -7,8 +7,9 @@ import pyarrow as pa
 
 from kmerengine import schemas
 from kmerengine.errors import InputError
+from kmerengine.io.messages import how_many, refuse, shown
 from kmerengine.io.text import text_blocks
-from kmerengine.motifs.text import is_number, refuse, shown
+from kmerengine.motifs.text import is_number
 
 _ANY = "FIMO's table (fimo.tsv, fimo.txt or the output of --text)"
 
@@ -96,7 +97,7 @@ def _row(path: Path, line: int, words: list[str], place: dict[str, int]) -> dict
         refuse(
             path,
             line,
-            f"found {len(words)} columns and no {missing[0]}, expected those of the header, "
+            f"found {how_many(words)} and no {missing[0]}, expected those of the header, "
             "separated by tabs; the line is cut short or damaged",
         )
     for name in ("start", "end"):

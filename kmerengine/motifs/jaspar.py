@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kmerengine.io.messages import how_many, refuse, shown
 from kmerengine.motifs.motif import BASES, Motif
-from kmerengine.motifs.text import are_numbers, is_number, make_motif, numbers, refuse, shown
+from kmerengine.motifs.text import are_numbers, is_number, make_motif, numbers
 
 _LABELLED = re.compile(r"([A-Za-z])\s*[\[|:]?\s*([^\]]*?)\s*\]?")
 _LABELS = {*"ACGTacgt[]|:"}
@@ -100,7 +101,7 @@ def parse_hocomoco(path: Path, lines: Sequence[str]) -> list[Motif]:
                 refuse(
                     path,
                     number,
-                    f"found {len(words)} columns in motif {shown(name)}, expected 4: numbers of "
+                    f"found {how_many(words)} in motif {shown(name)}, expected 4: numbers of "
                     "A, C, G and T",
                 )
             rows.append(numbers(words, path, number))

@@ -10,16 +10,9 @@ import numpy.typing as npt
 
 from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic
+from kmerengine.io.messages import refuse, shown
 from kmerengine.motifs.motif import BASES, UNIFORM, Motif
-from kmerengine.motifs.text import (
-    SUM_TOLERANCE,
-    are_numbers,
-    is_number,
-    make_motif,
-    numbers,
-    refuse,
-    shown,
-)
+from kmerengine.motifs.text import SUM_TOLERANCE, are_numbers, is_number, make_motif, numbers
 
 _MOTIF = re.compile(r"MOTIF\s+(\S+)(?:[ \t]+(?!\S+\s*=)(\S+))?")
 _MATRIX = re.compile(r"(letter-probability|log-odds) matrix\s*:(.*)", re.IGNORECASE)

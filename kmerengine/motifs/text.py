@@ -1,28 +1,19 @@
-"""What the readers of motif files share: numbers, matrices, and messages that name a line."""
+"""What the readers of motif files share: numbers and matrices."""
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from kmerengine.errors import InputError
+from kmerengine.io.messages import refuse, shown
 from kmerengine.motifs.motif import Motif
 
 SUM_TOLERANCE = 0.1  # of probabilities, as in the MEME Suite; within it they are renormalised
 
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
-
-
-def refuse(path: Path, line: int, problem: str) -> NoReturn:
-    """Raise InputError for a line."""
-    raise InputError(f"{path}: line {line}: {problem}")
-
-
-def shown(text: str) -> str:
-    """Text for a message, cut short."""
-    return repr(text if len(text) <= 40 else f"{text[:37]}...")
 
 
 def is_number(text: str) -> bool:

@@ -4,8 +4,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from kmerengine.io.messages import how_many, refuse, shown
 from kmerengine.motifs.motif import BASES, Motif
-from kmerengine.motifs.text import make_motif, numbers, refuse, shown
+from kmerengine.motifs.text import make_motif, numbers
 
 _HEADER = re.compile(r"(?:P0|PO)\s+(.*)")
 _ROW = re.compile(r"[0-9]+\s+(.*)")
@@ -47,7 +48,7 @@ def parse_transfac(path: Path, lines: Sequence[str]) -> list[Motif]:
             if len(words) == 5 and words[4].isalpha():
                 words = words[:4]
             if len(words) != 4:
-                refuse(path, number, f"found {len(words)} columns, expected 4 numbers")
+                refuse(path, number, f"found {how_many(words)}, expected 4 numbers")
             rows.append(numbers(words, path, number))
         elif text:
             if inside and text[0].isdigit():

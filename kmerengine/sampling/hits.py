@@ -10,12 +10,13 @@ import pyarrow as pa
 
 from kmerengine.errors import InputError
 from kmerengine.io.fields import Fields, NotPlain, integers, labels, letters, split_fields, strings
+from kmerengine.io.messages import how_many, refuse, shown
 from kmerengine.io.tables import TableReader
 from kmerengine.io.text import text_blocks
 from kmerengine.motifs.fimo import read_fimo
 from kmerengine.motifs.hits import MotifHits
 from kmerengine.motifs.hits_bed import COLUMNS
-from kmerengine.motifs.text import is_number, refuse, shown
+from kmerengine.motifs.text import is_number
 
 _ANY = "motif instances: Parquet or BED of kmerengine scan, or FIMO's table"
 _BED_HEADER = "#chrom\tstart\tend\tmotif\tscore\tstrand\tp"
@@ -213,7 +214,7 @@ def _refuse_a_line(path: Path, first: int, lines: list[str], n_columns: int) -> 
             continue
         words = line.split("\t")
         if len(words) != n_columns:
-            refuse(path, number, f"found {len(words)} columns, expected {n_columns} as in line 1")
+            refuse(path, number, f"found {how_many(words)}, expected {n_columns} as in line 1")
         given = dict(zip(COLUMNS, words[:_N_SHARED], strict=False))
         positions = [given["start"], given["end"]]
         if not all(word.isascii() and word.isdecimal() and len(word) < 19 for word in positions):

@@ -19,6 +19,7 @@ import pyarrow as pa
 from kmerengine import schemas
 from kmerengine.errors import InputError
 from kmerengine.io.atomic import check_writable
+from kmerengine.io.messages import how_many
 from kmerengine.io.text import text_blocks
 from modelkit.interpretation.column_tables import check_table_path, column, table_of, write_table
 from modelkit.interpretation.context.sites import Given
@@ -208,7 +209,7 @@ def _read(path: Path, names: tuple[str, str, str], left_out: Counter[str]) -> Ro
                 continue
             if len(fields) != len(titles):
                 raise InputError(
-                    f"{path}: line {number}: found {len(fields)} columns, expected {len(titles)} "
+                    f"{path}: line {number}: found {how_many(fields)}, expected {len(titles)} "
                     "as the first line names, separated by tabs"
                 )
             chrom, position, rate = (fields[i] for i in places)
