@@ -390,6 +390,7 @@ def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["kmers", "usf", "-o", "x", "--target", "=SP1"], "found '=SP1'"),
         (["kmers", "usf", "-o", "x", "--target", "SP1", "--target", "USF1"], "found 'USF1'"),
         (["kmers", "gata", "-o", "x", "--part", "distal"], "'distal' without tss"),
+        (["kmers", "gata", "-o", "x", "--within", "500"], "within: found 500 with part 'all'"),
     ):
         said = CliRunner().invoke(main, words)
         assert said.exit_code, words

@@ -123,6 +123,22 @@ def test_an_output_that_was_changed_is_made_again(world: World) -> None:
     assert world.run() == []  # what was made is what is recorded
 
 
+def test_what_a_kill_left_beside_another_output_is_not_cleared(tmp_path: Path) -> None:
+    def run(path: Path, resume: bool) -> None:
+        path.write_text("".join(sorted(each.name for each in path.parent.glob(".*"))))
+
+    stages = [Stage(name=name, output=f"s/{name}", run=run) for name in ("A.B", "A")]
+    run_stages(stages, tmp_path / "out", name="toy")
+    for name in (".A.partial", ".A.1234.tmp", ".A.B.partial", ".A.B.1234.tmp", ".AB.1234.tmp"):
+        (tmp_path / "out/s" / name).touch()
+    (tmp_path / "out/s/A").unlink()
+    run_stages(stages, tmp_path / "out", name="toy")
+    assert (tmp_path / "out/s/A").read_text() == ".A.B.1234.tmp.A.B.partial.AB.1234.tmp"
+    (tmp_path / "out/s/A.B").unlink()
+    run_stages(stages, tmp_path / "out", name="toy")
+    assert (tmp_path / "out/s/A.B").read_text() == ".AB.1234.tmp"
+
+
 def test_a_stage_that_fails_is_begun_and_what_came_before_is_kept(world: World) -> None:
     (world.folder / "one").write_text("uno")
     good = Path.read_text

@@ -5,8 +5,10 @@ from time import perf_counter
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from kmerengine.cli._options import PATH, force, quiet
+from kmerengine.errors import InputError
 from modelkit.cli._context_options import set_options
 from modelkit.cli.topics._options import figure, output
 
@@ -48,12 +50,21 @@ from modelkit.cli.topics._options import figure, output
 @figure
 @force
 @quiet
-def command(sets: dict[str, Path], *, quiet: bool, **options: Any) -> None:
+@click.pass_context
+def command(
+    ctx: click.Context, /, sets: dict[str, Path], *, quiet: bool, **options: Any
+) -> None:
     """Test which words are enriched where a model's scores around core motifs are highest."""
     started = perf_counter()
     from kmerengine.cli._progress import work_bar
     from modelkit.interpretation.context.kmers import kmers
 
+    given = ctx.get_parameter_source("within") is not ParameterSource.DEFAULT
+    if given and options["part"] == "all":
+        raise InputError(
+            f"within: found {options['within']} with part 'all', expected proximal or distal with "
+            "it; leave it out, or choose a part"
+        )
     with work_bar("counting words", "factor", 1, show=not quiet) as progress:
         made = kmers(sets, progress=progress, **options)
     if quiet:

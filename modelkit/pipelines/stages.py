@@ -256,12 +256,20 @@ class _Work:
     def _clear(self, stage: Stage, output: Path) -> None:
         """Remove an output that is no longer wanted, and what a killed process left beside it."""
         self._check_left(stage)
-        leftovers = output.parent.glob(f".{escape(output.name[:48])}.*")
-        for path in (output, *leftovers):
+        for path in (output, *self._leftovers(output)):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
+
+    def _leftovers(self, output: Path) -> list[Path]:
+        """What a killed process left beside an output: of A, not what one left beside A.B."""
+        mine = _hidden(output)
+        named = [s.output for s in self.stages] + [r["output"] for r in self.records.values()]
+        others = {_hidden(self.folder / each) for each in named if each} - {mine}
+        longer = tuple(each for each in others if each.startswith(mine))
+        found = output.parent.glob(f"{escape(mine)}*")
+        return [path for path in found if not path.name.startswith(longer)]
 
     def _check_left(self, stage: Stage) -> None:
         """Another stage's record of this output is forgotten: the output will be this stage's."""
@@ -311,6 +319,11 @@ def _check(stages: Sequence[Stage]) -> None:
 
 def _within(path: Path, folder: Path) -> bool:
     return path == folder or folder in path.parents
+
+
+def _hidden(output: Path) -> str:
+    """How the names begin of what is written beside an output until it is whole."""
+    return f".{output.name[:48]}."
 
 
 def _plain(stage: Stage) -> dict[str, Any]:

@@ -94,7 +94,7 @@ def kmers(
     tss : path, optional
         GTF, GFF3 or BED of transcription start sites, for `part`.
     within : int
-        bp from the middle of a core motif to a start site, of a proximal one.
+        bp from the middle of a core motif to a start site, of a proximal one, for `part`.
     part : "all", "proximal" or "distal"
         Which sequences are taken. A factor without such is left out, and named in the document.
     top, p, cap
