@@ -17,9 +17,9 @@ PROGRAMS = ("kmerengine", "modelkit")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 MARK = re.compile(r"<!-- not run: ([^>]+) -->\n+\Z")
 TOOLS = {
-    *("awk", "bowtie2", "bowtie2-build", "bedtools", "cp", "curl", "done", "do", "fasterq-dump"),
-    *("for", "git", "grep", "gunzip", "macs3", "mkdir", "mv", "printf", "python", "samtools", "tar"),
-    ".",
+    *("awk", "bowtie2", "bowtie2-build", "bedtools", "cp", "curl", "done", "do", "exit"),
+    *("fasterq-dump", "for", "git", "grep", "gunzip", "macs3", "mkdir", "mv", "printf", "python"),
+    *("samtools", "tar", "."),
 }  # fmt: skip
 
 
@@ -138,7 +138,7 @@ def check_call(words: list[str], *, whole: bool = True) -> None:
 
 def check_line(line: str) -> None:
     """The same of a line of a shell: of our programs, benches, make, pip and known tools."""
-    line = re.split(r" {3,}(?=\w)", line)[0]  # what a column beside it says
+    line = re.split(r" {3,}(?=\w)", line.strip())[0]  # what a column beside it says
     words = shlex.split(line, comments=True)
     for i, word in enumerate(words):
         if word in (">", "|", "&&", "||", ";", "<"):
@@ -151,7 +151,12 @@ def check_line(line: str) -> None:
     if not words:
         return
     if words[0] == "torchrun":
-        words = words[words.index("-m") + 1 :]
+        from torch.distributed.run import get_args_parser
+
+        known = get_args_parser()._option_string_actions
+        options, words = words[1 : words.index("-m")], words[words.index("-m") + 1 :]
+        if wrong := [each for each in options if each.startswith("-") and each not in known]:
+            raise click.UsageError(f"torchrun has no {wrong}")
     if words[0] in PROGRAMS:
         check_call(words)
     elif words[0] == "make":
