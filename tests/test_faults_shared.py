@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+import weakref
 
 import pytest
 
 from bench.fault_limits import Fault, guard, write_random_genome
-from kmerengine import KmerCounts
+from kmerengine import KmerCounts, Vocabulary, count
+from kmerengine.kmers import totals
 
 
 @pytest.mark.parametrize("n", [4])
@@ -34,6 +36,22 @@ def test_first_runs_at_the_same_time(n, tmp_path):
     # ACGT, CGTT, ... of the first record, whose last five bases are A
     found = KmerCounts.open(tmp_path / "0.parquet").exact[0].sum()
     assert found == 15 - 4 + 1
+
+
+def test_words_of_one_range_are_let_go_before_the_next_is_filled(tmp_path, monkeypatch):
+    """Else a command takes twice the memory that it is given."""
+    deal, held = totals._deal, []
+
+    def watched(stream, words, *values, **options):
+        assert [each() for each in held] == [None] * len(held)
+        held.append(weakref.ref(words))
+        deal(stream, words, *values, **options)
+
+    monkeypatch.setattr(totals, "_deal", watched)
+    genome = write_random_genome(tmp_path / "g.fa", 1_000_000)
+    words = Vocabulary.wildcard(14, 0)
+    count(genome, output=tmp_path / "out.parquet", vocabulary=words, threads=2, memory=1 << 20)
+    assert len(held) >= 3
 
 
 WORDS = ("-k", "24", "--max-wildcards", "0", "--threads", "1", "-q")

@@ -222,8 +222,10 @@ def _by_sorting(
         words = np.empty(ends[last - first - 1], word_dtype(k))
         _deal(stream, words, sizes, first, last, stranded=stranded, threads=threads)
         starts = np.concatenate([[0], ends[: last - first]])
-        sort = partial(_sorted_group, words, starts, device)
-        yield from in_order(sort, _groups_of(starts), threads)
+        yield from in_order(
+            partial(_sorted_group, words, starts, device), _groups_of(starts), threads
+        )
+        del words  # nothing holds them while the next range is dealt
         first = last
 
 
