@@ -90,11 +90,13 @@ def main() -> None:
     """Compile the launches of the models and print the table."""
     from native_kernels.dilated_conv import gpu as conv
     from native_kernels.dilated_conv._shapes import check
+    from native_kernels.dilated_conv.weights import gpu as weights
     from native_kernels.multinomial_nll import gpu as loss
 
     stand_ins = []
     for module, names in (
-        (conv, ("_convolve_kernel", "_weight_kernel")),
+        (conv, ("_convolve_kernel",)),
+        (weights, ("_weight_kernel",)),
         (loss, ("_forward_kernel", "_backward_kernel")),
     ):
         for name in names:
@@ -117,13 +119,11 @@ def main() -> None:
         x = torch.empty(2, length, channels, dtype=dtype)
         weight, bias = torch.empty(channels, channels, 3), torch.empty(channels)
         window = check(x, weight, bias, dilation=8, padding="same", residual=True)
-        options = {"residual": True, "tf32": True}
         label(f"block of {channels}, {str(dtype)[6:]}")
-        y, mask, _ = conv.forward(
-            x, weight, bias, window, relu=True, keep_mask=True, statistics=False, **options
-        )
-        needs = {"need_x": True, "need_weight": True, "need_bias": True}
-        conv.backward(y, x, weight, mask, window, **needs, **options)
+        options = {"relu": True, "residual": True, "keep_mask": True, "statistics": False}
+        y, mask, _ = conv.forward(x, weight, bias, window, **options, tf32=True)
+        conv.input_gradient(y, x.shape, weight, mask, window, residual=True, tf32=True)
+        weights.weight_gradient(y, x, weight, mask, window, tf32=True)
     for shape in ((256, 90, 1, 250), (4096, 2, 1, 1000)):
         label("loss of " + " x ".join(map(str, (*shape[:2], shape[3]))))
         logits, counts = torch.empty(shape), torch.empty(shape, dtype=torch.int16)

@@ -72,20 +72,18 @@ def _backward(
     dy: Tensor, x: Tensor, weight: Tensor, mask: Tensor | None, *options: Any
 ) -> tuple[Tensor, Tensor, Tensor]:
     from native_kernels.dilated_conv import gpu
+    from native_kernels.dilated_conv.weights.gpu import weight_gradient
 
-    *window, residual, need_x, need_weight, need_bias, tf32 = options
-    return gpu.backward(
-        dy,
-        x,
-        weight,
-        mask,
-        Window(*window),
-        residual=residual,
-        need_x=need_x,
-        need_weight=need_weight,
-        need_bias=need_bias,
-        tf32=tf32,
-    )
+    *sizes, residual, need_x, need_weight, need_bias, tf32 = options
+    window = Window(*sizes)
+    dy, x = dy.contiguous(), x.contiguous()
+    dx = dy.new_empty(0)
+    dweight, dbias = (dy.new_empty(0, dtype=torch.float32) for _ in range(2))
+    if need_x:
+        dx = gpu.input_gradient(dy, x.shape, weight, mask, window, residual=residual, tf32=tf32)
+    if need_weight or need_bias:
+        dweight, dbias = weight_gradient(dy, x, weight, mask, window, tf32=tf32)
+    return dx, dweight, dbias
 
 
 def _fake_backward(

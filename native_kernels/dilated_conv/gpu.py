@@ -15,7 +15,7 @@ import triton.language as tl
 from torch import Tensor
 
 from native_kernels.dilated_conv._shapes import WORD, Window, empty_results
-from native_kernels.dilated_conv._tiles import HOPPER, SPLIT_PROGRAMS, Tile, split_channels, tile
+from native_kernels.dilated_conv._tiles import HOPPER, Tile, split_channels, tile
 
 FLAT_CHANNELS = 16  # below, taps and channels are one axis: a tap alone would leave lanes empty
 
@@ -35,49 +35,43 @@ def forward(
     """Result, bits of where ReLU passed, and sums of the channels; 0 elements where not asked."""
     y, mask, sums = empty_results(x, weight, window, keep_mask=keep_mask, statistics=statistics)
     taps = weight.permute(2, 1, 0).to(y.dtype).contiguous()
-    partial, rows = _convolve(
+    rows, size = y.shape[0] * y.shape[1], _forward_tile(taps)
+    partial = None
+    if statistics:
+        tiles = triton.cdiv(rows, size.rows)
+        partial = y.new_empty((tiles, 3, y.shape[2]), dtype=torch.float32)
+    _convolve(
         x.contiguous(),
         taps,
         y,
         window,
         bias=None if bias is None else bias.contiguous(),
         mask=mask if keep_mask else None,
+        partial=partial,
         relu=relu,
         residual=residual,
-        statistics=statistics,
         tf32=tf32,
     )
-    if statistics:
-        sums = _join_statistics(partial, y.shape[0] * y.shape[1], rows)
+    if partial is not None:
+        sums = _join_statistics(partial, rows, size.rows)
     return y, mask, sums
 
 
-def backward(
+def input_gradient(
     dy: Tensor,
-    x: Tensor,
+    shape: torch.Size,
     weight: Tensor,
     mask: Tensor | None,
     window: Window,
     *,
     residual: bool,
-    need_x: bool,
-    need_weight: bool,
-    need_bias: bool,
     tf32: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients to input, weight (taps, in, out) and bias; 0 elements where not asked.
-
-    The last two are float32.
-    """
-    dy, x = dy.contiguous(), x.contiguous()
-    dx = dy.new_empty(x.shape if need_x else 0)
-    if need_x:
-        taps = weight.permute(2, 0, 1).to(dy.dtype).contiguous()
-        _convolve(dy, taps, dx, window.turned(), gate=mask, residual=residual, tf32=tf32)
-    dweight, dbias = dy.new_empty(0), dy.new_empty(0)
-    if need_weight or need_bias:
-        dweight, dbias = _weight_gradient(dy, x, weight, mask, window, tf32=tf32)
-    return dx, dweight, dbias
+) -> Tensor:
+    """Gradient to an input of this shape, of a contiguous `dy`."""
+    dx = dy.new_empty(shape)
+    taps = weight.permute(2, 0, 1).to(dy.dtype).contiguous()
+    _convolve(dy, taps, dx, window.turned(), gate=mask, residual=residual, tf32=tf32)
+    return dx
 
 
 def _convolve(
@@ -89,22 +83,20 @@ def _convolve(
     bias: Tensor | None = None,
     mask: Tensor | None = None,
     gate: Tensor | None = None,
+    partial: Tensor | None = None,
     relu: bool = False,
     residual: bool = False,
-    statistics: bool = False,
     tf32: bool = False,
-) -> tuple[Tensor, int]:
-    """Launch `_convolve_kernel`; statistics of each tile, if asked for, and a tile's rows."""
+) -> None:
+    """Launch `_convolve_kernel` into `y` and, where they are given, `mask` and `partial`."""
     n_taps, c_in, c_out = taps.shape
-    aligned = all(c * y.element_size() % 16 == 0 for c in (c_in, c_out))
-    size = _tile("forward", y, ragged=c_in >= FLAT_CHANNELS and not aligned)
+    size = _forward_tile(taps)
     block_n, block_n2 = split_channels(c_out, size.channels)
     rows = y.shape[0] * y.shape[1]
     blocks_m = triton.cdiv(rows, size.rows)
     blocks_n = triton.cdiv(c_out, block_n + block_n2)
-    partial = y.new_empty((blocks_m, 3, c_out) if statistics else 0, dtype=torch.float32)
     if rows == 0:
-        return partial, size.rows
+        return
     _convolve_kernel[(blocks_m * blocks_n,)](
         x,
         taps,
@@ -112,7 +104,7 @@ def _convolve(
         y,
         y if mask is None else mask,
         y if gate is None else gate,
-        partial,
+        y if partial is None else partial,
         rows,
         x.shape[1],
         y.shape[1],
@@ -129,7 +121,7 @@ def _convolve(
         MASK=mask is not None,
         GATE=gate is not None,
         RESIDUAL=residual,
-        STATISTICS=statistics,
+        STATISTICS=partial is not None,
         PRECISION="tf32" if tf32 else "ieee",
         WIDEN=INTERPRETED,
         WORD=WORD,
@@ -140,56 +132,6 @@ def _convolve(
         num_warps=size.warps,
         num_stages=size.stages,
     )
-    return partial, size.rows
-
-
-def _weight_gradient(
-    dy: Tensor, x: Tensor, weight: Tensor, mask: Tensor | None, window: Window, *, tf32: bool
-) -> tuple[Tensor, Tensor]:
-    """Sums over rows in slices of a fixed order, then over the slices: no atomics."""
-    c_out, c_in, n_taps = weight.shape
-    size = _tile("weights", dy)
-    flat = c_in < FLAT_CHANNELS
-    block_n, block_n2 = split_channels(c_out, size.channels)
-    block_k = min(size.rows, max(16, triton.next_power_of_2(n_taps * c_in if flat else c_in)))
-    blocks_n = triton.cdiv(c_out, block_n + block_n2)
-    blocks_k = triton.cdiv(n_taps * c_in, block_k) if flat else n_taps * triton.cdiv(c_in, block_k)
-    rows = dy.shape[0] * dy.shape[1]
-    slices = max(1, min(SPLIT_PROGRAMS // (blocks_k * blocks_n), triton.cdiv(rows, 8 * size.depth)))
-    span = triton.cdiv(triton.cdiv(rows, slices), size.depth) * size.depth
-    dweight = dy.new_empty((slices, n_taps, c_in, c_out), dtype=torch.float32)
-    dbias = dy.new_empty((slices, c_out), dtype=torch.float32)
-    if rows == 0:
-        return dweight.new_zeros(n_taps, c_in, c_out), dbias.new_zeros(c_out)
-    _weight_kernel[(blocks_k * blocks_n * slices,)](
-        x,
-        dy,
-        dy if mask is None else mask,
-        dweight,
-        dbias,
-        rows,
-        span,
-        x.shape[1],
-        dy.shape[1],
-        window.start,
-        window.step,
-        C_IN=c_in,
-        C_OUT=c_out,
-        TAPS=n_taps,
-        CODES=x.dtype == torch.uint8,
-        FLAT=flat,
-        GATE=mask is not None,
-        PRECISION="tf32" if tf32 else "ieee",
-        WIDEN=INTERPRETED,
-        WORD=WORD,
-        BLOCK_K=block_k,
-        BLOCK_N=block_n,
-        BLOCK_N2=block_n2,
-        BLOCK_R=size.depth,
-        num_warps=size.warps,
-        num_stages=size.stages,
-    )
-    return dweight.sum(0), dbias.sum(0)
 
 
 def _join_statistics(partial: Tensor, rows: int, size: int) -> Tensor:
@@ -206,7 +148,14 @@ def _join_statistics(partial: Tensor, rows: int, size: int) -> Tensor:
     )
 
 
-def _tile(op: str, values: Tensor, *, ragged: bool = False) -> Tile:
+def _forward_tile(taps: Tensor) -> Tile:
+    _, c_in, c_out = taps.shape
+    aligned = all(c * taps.element_size() % 16 == 0 for c in (c_in, c_out))
+    return device_tile("forward", taps, ragged=c_in >= FLAT_CHANNELS and not aligned)
+
+
+def device_tile(op: str, values: Tensor, *, ragged: bool = False) -> Tile:
+    """The tile of an op on arrays like `values`, for their device."""
     major = torch.cuda.get_device_capability(values.device)[0] if values.is_cuda else HOPPER
     return tile(op, major, values.element_size(), ragged=ragged)
 
@@ -217,7 +166,7 @@ def _depth(inner: int, size: Tile) -> int:
 
 
 @triton.jit
-def _multiply(a, b, acc, PRECISION: tl.constexpr, WIDEN: tl.constexpr):
+def multiply(a, b, acc, PRECISION: tl.constexpr, WIDEN: tl.constexpr):
     if WIDEN:  # Triton's interpreter has no product of bfloat16; that of float32 is the same
         a = a.to(tl.float32)
         b = b.to(tl.float32)
@@ -225,7 +174,7 @@ def _multiply(a, b, acc, PRECISION: tl.constexpr, WIDEN: tl.constexpr):
 
 
 @triton.jit
-def _open_block(
+def open_block(
     gate_ptr,
     row,
     in_row,
@@ -245,7 +194,7 @@ def _open_block(
 
 
 @triton.jit
-def _inputs(
+def inputs(
     x_ptr,
     gate_ptr,
     first,
@@ -299,7 +248,7 @@ def _inputs(
         inside = in_region[:, None] & in_k[None, :]
         a = tl.load(x_ptr + row[:, None] * C + c[None, :], mask=inside, other=0)
         if GATE:
-            bits = _open_block(gate_ptr, row, in_region, first_c, C, WORD, ROWS, BLOCK_K)
+            bits = open_block(gate_ptr, row, in_region, first_c, C, WORD, ROWS, BLOCK_K)
             a = tl.where(bits != 0, a, 0.0)
     return a, k, in_k
 
@@ -415,17 +364,17 @@ def _convolve_kernel(
         n2 = first_n + BLOCK_N + tl.arange(0, BLOCK_N2)
         acc2 = tl.zeros([BLOCK_M, BLOCK_N2], tl.float32)
     for block in range(0, (DEPTH + BLOCK_K - 1) // BLOCK_K):
-        a, k, in_k = _inputs(
+        a, k, in_k = inputs(
             x_ptr, gate_ptr, first, at, in_m, L_IN, start, step, block,
             C_IN, TAPS, CODES, FLAT, GATE, WORD, BLOCK_M, BLOCK_K,
         )  # fmt: skip
         a = a.to(w_ptr.dtype.element_ty)
         taps = w_ptr + k[:, None] * C_OUT
         w = tl.load(taps + n[None, :], mask=in_k[:, None] & (n < C_OUT)[None, :], other=0)
-        acc = _multiply(a, w, acc, PRECISION, WIDEN)
+        acc = multiply(a, w, acc, PRECISION, WIDEN)
         if BLOCK_N2 > 0:
             w2 = tl.load(taps + n2[None, :], mask=in_k[:, None] & (n2 < C_OUT)[None, :], other=0)
-            acc2 = _multiply(a, w2, acc2, PRECISION, WIDEN)
+            acc2 = multiply(a, w2, acc2, PRECISION, WIDEN)
     _finish(
         acc, first_n, m, tile_m, first, at, rows,
         x_ptr, bias_ptr, y_ptr, mask_ptr, partial_ptr, L_IN, middle,
@@ -437,183 +386,6 @@ def _convolve_kernel(
             x_ptr, bias_ptr, y_ptr, mask_ptr, partial_ptr, L_IN, middle,
             C_OUT, BIAS, RELU, MASK, RESIDUAL, STATISTICS, WORD, BLOCK_M, BLOCK_N2,
         )  # fmt: skip
-
-
-@triton.jit
-def _gradient_tile(
-    dy_ptr,
-    gate_ptr,
-    m,
-    in_m,
-    first_n,
-    C: tl.constexpr,
-    GATE: tl.constexpr,
-    WORD: tl.constexpr,
-    BLOCK_R: tl.constexpr,
-    BLOCK: tl.constexpr,
-):
-    """Gradient before ReLU, of BLOCK_R rows and BLOCK channels."""
-    n = first_n + tl.arange(0, BLOCK)
-    m = m.to(tl.int64)
-    inside = in_m[:, None] & (n < C)[None, :]
-    g = tl.load(dy_ptr + m[:, None] * C + n[None, :], mask=inside, other=0)
-    if GATE:
-        bits = _open_block(gate_ptr, m, in_m, first_n, C, WORD, BLOCK_R, BLOCK)
-        g = tl.where(bits != 0, g, 0.0)
-    return g.to(dy_ptr.dtype.element_ty)
-
-
-@triton.jit
-def _weight_slice(
-    x_ptr,
-    dy_ptr,
-    gate_ptr,
-    first_row,
-    last_row,
-    block,
-    first_n,
-    L_IN,
-    L_OUT,
-    start,
-    step,
-    SUM_BIAS: tl.constexpr,
-    C_IN: tl.constexpr,
-    C_OUT: tl.constexpr,
-    TAPS: tl.constexpr,
-    CODES: tl.constexpr,
-    FLAT: tl.constexpr,
-    GATE: tl.constexpr,
-    PRECISION: tl.constexpr,
-    WIDEN: tl.constexpr,
-    WORD: tl.constexpr,
-    BLOCK_K: tl.constexpr,
-    BLOCK_N: tl.constexpr,
-    BLOCK_N2: tl.constexpr,
-    BLOCK_R: tl.constexpr,
-):
-    """Products of inputs and gradients summed over the rows of a slice, and the gradients' sums."""
-    SECOND: tl.constexpr = BLOCK_N2 if BLOCK_N2 > 0 else 16
-    acc = tl.zeros([BLOCK_K, BLOCK_N], tl.float32)
-    acc2 = tl.zeros([BLOCK_K, SECOND], tl.float32)
-    sums = tl.zeros([BLOCK_N], tl.float32)
-    sums2 = tl.zeros([SECOND], tl.float32)
-    for row in range(first_row, last_row, BLOCK_R):
-        m = row + tl.arange(0, BLOCK_R)
-        in_m = m < last_row
-        at = m % L_OUT
-        first = (m // L_OUT).to(tl.int64) * L_IN + at
-        a, _k, _in_k = _inputs(
-            x_ptr, gate_ptr, first, at, in_m, L_IN, start, step, block,
-            C_IN, TAPS, CODES, FLAT, GATE=False, WORD=WORD, ROWS=BLOCK_R, BLOCK_K=BLOCK_K,
-        )  # fmt: skip
-        a = tl.trans(a.to(dy_ptr.dtype.element_ty))
-        g = _gradient_tile(dy_ptr, gate_ptr, m, in_m, first_n, C_OUT, GATE, WORD, BLOCK_R, BLOCK_N)
-        acc = _multiply(a, g, acc, PRECISION, WIDEN)
-        if SUM_BIAS:
-            sums += tl.sum(g.to(tl.float32), axis=0)
-        if BLOCK_N2 > 0:
-            g2 = _gradient_tile(
-                dy_ptr, gate_ptr, m, in_m, first_n + BLOCK_N, C_OUT, GATE, WORD, BLOCK_R, BLOCK_N2
-            )
-            acc2 = _multiply(a, g2, acc2, PRECISION, WIDEN)
-            if SUM_BIAS:
-                sums2 += tl.sum(g2.to(tl.float32), axis=0)
-    return acc, acc2, sums, sums2
-
-
-@triton.jit
-def _store_sums(
-    dw_ptr,
-    dbias_ptr,
-    acc,
-    sums,
-    part,
-    k,
-    in_k,
-    first_n,
-    block,
-    INNER: tl.constexpr,
-    C: tl.constexpr,
-    BLOCK: tl.constexpr,
-):
-    """Write a slice's sums to its own place."""
-    n = first_n + tl.arange(0, BLOCK)
-    to = (part * INNER + k)[:, None] * C + n[None, :]
-    tl.store(dw_ptr + to, acc, mask=in_k[:, None] & (n < C)[None, :])
-    if block == 0:
-        tl.store(dbias_ptr + part * C + n, sums, mask=n < C)
-
-
-@triton.jit(do_not_specialize=["rows", "span", "start", "step"])
-def _weight_kernel(
-    x_ptr,
-    dy_ptr,
-    gate_ptr,
-    dw_ptr,
-    dbias_ptr,
-    rows,
-    span,
-    L_IN,
-    L_OUT,
-    start,
-    step,
-    C_IN: tl.constexpr,
-    C_OUT: tl.constexpr,
-    TAPS: tl.constexpr,
-    CODES: tl.constexpr,
-    FLAT: tl.constexpr,
-    GATE: tl.constexpr,
-    PRECISION: tl.constexpr,
-    WIDEN: tl.constexpr,
-    WORD: tl.constexpr,
-    BLOCK_K: tl.constexpr,
-    BLOCK_N: tl.constexpr,
-    BLOCK_N2: tl.constexpr,
-    BLOCK_R: tl.constexpr,
-):
-    """A program owns one block of (tap, input channel), one of output channels, one slice of rows.
-
-    The programs of the first block sum the gradients too, which is the gradient of the bias.
-    """
-    SPAN_N: tl.constexpr = BLOCK_N + BLOCK_N2
-    BLOCKS_N: tl.constexpr = (C_OUT + SPAN_N - 1) // SPAN_N
-    BLOCKS_C: tl.constexpr = (C_IN + BLOCK_K - 1) // BLOCK_K
-    BLOCKS: tl.constexpr = (TAPS * C_IN + BLOCK_K - 1) // BLOCK_K if FLAT else TAPS * BLOCKS_C
-    program = tl.program_id(0)
-    block = program % BLOCKS  # neighbours share their gradients in the cache
-    first_n = program // BLOCKS % BLOCKS_N * SPAN_N
-    part = program // (BLOCKS * BLOCKS_N)
-    first_row = part * span
-    last_row = tl.minimum(first_row + span, rows)
-    if block == 0:
-        acc, acc2, sums, sums2 = _weight_slice(
-            x_ptr, dy_ptr, gate_ptr, first_row, last_row, block, first_n, L_IN, L_OUT, start, step,
-            SUM_BIAS=True, C_IN=C_IN, C_OUT=C_OUT, TAPS=TAPS, CODES=CODES, FLAT=FLAT, GATE=GATE,
-            PRECISION=PRECISION, WIDEN=WIDEN, WORD=WORD,
-            BLOCK_K=BLOCK_K, BLOCK_N=BLOCK_N, BLOCK_N2=BLOCK_N2, BLOCK_R=BLOCK_R,
-        )  # fmt: skip
-    else:
-        acc, acc2, sums, sums2 = _weight_slice(
-            x_ptr, dy_ptr, gate_ptr, first_row, last_row, block, first_n, L_IN, L_OUT, start, step,
-            SUM_BIAS=False, C_IN=C_IN, C_OUT=C_OUT, TAPS=TAPS, CODES=CODES, FLAT=FLAT, GATE=GATE,
-            PRECISION=PRECISION, WIDEN=WIDEN, WORD=WORD,
-            BLOCK_K=BLOCK_K, BLOCK_N=BLOCK_N, BLOCK_N2=BLOCK_N2, BLOCK_R=BLOCK_R,
-        )  # fmt: skip
-    if FLAT:
-        k = block * BLOCK_K + tl.arange(0, BLOCK_K)
-        in_k = k < TAPS * C_IN
-    else:
-        c = block % BLOCKS_C * BLOCK_K + tl.arange(0, BLOCK_K)
-        k = block // BLOCKS_C * C_IN + c
-        in_k = c < C_IN
-    part = part.to(tl.int64)
-    INNER: tl.constexpr = TAPS * C_IN
-    _store_sums(dw_ptr, dbias_ptr, acc, sums, part, k, in_k, first_n, block, INNER, C_OUT, BLOCK_N)
-    if BLOCK_N2 > 0:
-        first_n += BLOCK_N
-        _store_sums(
-            dw_ptr, dbias_ptr, acc2, sums2, part, k, in_k, first_n, block, INNER, C_OUT, BLOCK_N2
-        )
 
 
 INTERPRETED = not isinstance(_convolve_kernel, triton.JITFunction)
