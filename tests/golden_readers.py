@@ -17,16 +17,31 @@ import modelkit
 from kmerengine import schemas
 from kmerengine.cut_profiles.profile_set import Profiles
 from kmerengine.io.bigwig import BigWig
+from modelkit.baselines.kmer_set import KmerSet
 from modelkit.interpretation.attribution.partial import Partial
 from modelkit.interpretation.motifs.naming import MotifMatches
+from modelkit.pipelines import stages
+from modelkit.reporting.footprint_figures import Footprinted
+from modelkit.reporting.measures import read_measured
 from modelkit.training.checkpoint import read_checkpoint
 
+V1 = Path(__file__).parent / "golden" / "v1"
 MOST = 400  # numbers of an array that are written out; of larger ones a digest is
 
 TENSORS = (
     {"a": torch.arange(6).reshape(2, 3), "b": torch.tensor([0.5, -1.25], dtype=torch.float64)},
     {"note": "of version 1"},
 )
+
+
+def _written(output: Path, again: bool) -> None:
+    output.write_text("made")
+
+
+STAGES = [
+    stages.Stage(name="one", output="one.txt", run=_written, parameters={"n": 1}),
+    stages.Stage(name="two", output="two.txt", run=_written, inputs={"one": "one.txt"}),
+]
 
 
 def plain(value: Any) -> Any:
@@ -158,6 +173,50 @@ def of_topic_map(path: Path) -> Any:
     return [made.factors, made.topics, made.n_probes, made.table]
 
 
+def of_evaluation(path: Path) -> Any:
+    """Of the run beside it."""
+    made = read_measured(path.parent, modelkit.Run.open(V1 / "run"))
+    return [made.split, made.n, made.metrics, made.intervals, made.by_quartile, made.by_name,
+            list(made.notes)]  # fmt: skip
+
+
+def of_footprint(path: Path) -> Any:
+    made = Footprinted(path)
+    pairs = [(each["motif"], each["target"]) for each in made.depths]
+    bands = [side.median for each in made.bands(pairs).values() for side in each]
+    return [made.depths, made.spans, made.n, made.width, bands]
+
+
+def of_filters(path: Path) -> Any:
+    made = modelkit.FilterMotifs.open(path)
+    motifs = {each.name: each.probabilities for each in made.motifs}
+    return [made.names, made.table, made.matched, made.matches.table, motifs]
+
+
+def of_topic_motifs(path: Path) -> Any:
+    made = modelkit.TopicMotifs.open(path)
+    motifs = {each.name: each.probabilities for each in made.motifs}
+    return [made.topics, made.table, made.oligos, made.matches.table, motifs]
+
+
+def of_kmer_set(path: Path) -> Any:
+    made = KmerSet.open(path)
+    sets = [[m.words, m.offsets, m.bits, m.log10_p, m.threshold] for m in made.motifs]
+    return [sets, made.n_positives, made.n_negatives, made.enriched,
+            made.score(np.arange(48, dtype=np.uint8).reshape(2, 24) * 7 % 5 % 4)]  # fmt: skip
+
+
+def of_pipeline(path: Path) -> Any:
+    """Its record, and what would be made of it."""
+    if path.name == stages.ABOUT:  # without what it is of
+        records, about = stages._opened(path.parent, "agentbind")
+        digests = {name: each["digest"] for name, each in records.items()}
+        return [about["command"], about["parameters"], digests]
+    records, about = stages._opened(path, "golden")
+    made = stages.run_stages(STAGES, path, name="golden", dry_run=True)
+    return [about["command"], about["parameters"], records, [each.made for each in made]]
+
+
 FILES: dict[str, Callable[[Path], Any]] = {
     **dict.fromkeys(
         ["counts.parquet", "counts.arrow", "counts.npz", "counts.h5ad", "parts",
@@ -178,10 +237,14 @@ FILES: dict[str, Callable[[Path], Any]] = {
     "context_profiles": lambda path: modelkit.AggregateProfiles.open(path).table,
     "topic_kmers": of_topic_kmers, "proportions.parquet": of_proportions,
     "topic_map.parquet": of_topic_map,
+    "evaluation/metrics.json": of_evaluation, "footprint": of_footprint, "filters": of_filters,
+    "topic_motifs": of_topic_motifs, "kmer_set/kmer_set.parquet": of_kmer_set,
+    "pipeline": of_pipeline, "agentbind/pipeline.json": of_pipeline,
 }  # fmt: skip
 
 
 def readers_in(folder: Path) -> dict[str, Callable[[Path], Any]]:
     """Readers of a folder of golden files, by name; of tables elsewhere, that of any table."""
     tables = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.parquet"))
-    return FILES | {name: of_table for name in tables if name.split("/")[0] not in FILES}
+    others = (name for name in tables if name not in FILES and name.split("/")[0] not in FILES)
+    return FILES | dict.fromkeys(others, of_table)

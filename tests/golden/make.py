@@ -1,7 +1,8 @@
 """Make one small file of every format: `PYTHONPATH=.:tests python tests/golden/make.py FOLDER`.
 
-Run once for each version of the formats; what it made is kept, and read by later versions. The
-folder must not be there. `expected.json` in it is what the readers of that commit said.
+What is in the folder already stays as it is, and what is missing is added: a file is made once for
+a version of its format, kept, and read by later versions. `expected.json` in it is what the readers
+said of each file when it was made.
 """
 
 import json
@@ -14,6 +15,7 @@ import attribute_world
 import context_world
 import golden_readers
 import numpy as np
+import results
 import topic_world
 from test_seqlets import noise, write
 from topic_tables import make_proportions
@@ -127,7 +129,7 @@ def topics(here: Path, out: Path) -> None:
     """What `modelkit topics` writes."""
     run = topic_world.random_run(out / "topic_run", vocabulary=SMALL, topics=3, hidden=[4])
     modelkit.topic_kmers(run, here / "topic_kmers", top=3, aligned=4)
-    _without_figures(here / "topic_kmers", out / "topic_kmers")
+    results.without_figures(here / "topic_kmers", out / "topic_kmers")
     places = [("chr1", 100 * i, 100 * i + 50) for i in range(12)]
     eta = np.eye(3)[np.arange(12) % 3] * 2 + 0.5
     make_proportions(eta, places=places, path=out / "proportions.parquet")
@@ -139,25 +141,30 @@ def topics(here: Path, out: Path) -> None:
     modelkit.topic_heatmap(probes, labels, here / "heatmap", n_probes=2)
     modelkit.topic_assignment(out / "proportions.parquet", found, out / "topic_assignment")
     modelkit.topic_comparison(found, ["a", "b"], out / "topic_comparison.parquet")
-    _without_figures(here / "heatmap", out / "topic_heatmap")
-
-
-def _without_figures(source: Path, target: Path) -> None:
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.png"))
+    results.without_figures(here / "heatmap", out / "topic_heatmap")
 
 
 def main(folder: str) -> None:
-    """Make the files and write down what readers say."""
-    out = Path(folder)
-    out.mkdir()
-    for make in (engine, models, topics):
-        with tempfile.TemporaryDirectory() as name:
-            make(Path(name), out)
-    lines = (
-        json.dumps(name) + ": " + json.dumps(golden_readers.plain(read(out / name)))
-        for name, read in golden_readers.readers_in(out).items()
-    )
-    (out / "expected.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    """Make the files that are missing, and write down what readers say of them."""
+    kept, path = Path(folder), Path(folder, "expected.json")
+    kept.mkdir(exist_ok=True)
+    expected = json.loads(path.read_text()) if path.exists() else {}
+    with tempfile.TemporaryDirectory() as name:
+        out = Path(name, "v")
+        out.mkdir()
+        for make in (engine, models, topics, *results.EVERY):
+            here = Path(name, make.__name__)
+            here.mkdir()
+            make(here, out)
+        for each in sorted(out.iterdir()):
+            if not (kept / each.name).exists():
+                (shutil.copytree if each.is_dir() else shutil.copyfile)(each, kept / each.name)
+    for name, read in golden_readers.readers_in(kept).items():
+        if name not in expected:
+            expected[name] = golden_readers.plain(read(kept / name))
+    order = golden_readers.readers_in(kept)
+    lines = (json.dumps(name) + ": " + json.dumps(expected[name]) for name in order)
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
 if __name__ == "__main__":
