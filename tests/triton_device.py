@@ -24,6 +24,7 @@ with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRITON_INTERPRET", "1")
     import native_kernels.dilated_conv.gpu
     import native_kernels.dilated_conv.norm.gpu
+    import native_kernels.dilated_conv.weights.gpu
     import native_kernels.multinomial_nll.gpu  # noqa: F401
 
 MAP_NORESERVE = 0x4000  # Linux; in the module `mmap` from Python 3.13 on

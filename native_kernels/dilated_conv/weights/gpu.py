@@ -254,7 +254,7 @@ def _weight_kernel(
     first_n = program // BLOCKS % BLOCKS_N * SPAN_N
     part = program // (BLOCKS * BLOCKS_N)
     first_row = part * span
-    last_row = first_row + tl.minimum(span, rows - first_row)  # first_row + span may pass 2**31
+    last_row = first_row + tl.minimum(span, rows - first_row)  # where first_row + span may wrap
     if block == 0:
         acc, acc2, sums, sums2 = _weight_slice(
             x_ptr, dy_ptr, gate_ptr, first_row, last_row, block, first_n, L_IN, L_OUT, start, step,
