@@ -53,11 +53,11 @@ class CramFile:
                 os.fsencode(self.path), "rc", check_sq=False, threads=threads,
                 format_options=[f"required_fields={fields}"],
             )  # fmt: skip
-        except (OSError, ValueError) as error:
+            self.contigs = dict(zip(self._file.references, self._file.lengths, strict=True))
+        except (OSError, ValueError) as error:  # of names that are no text too
             raise InputError(f"{self.path}: cannot be read as CRAM ({error})") from error
         finally:
             pysam.set_verbosity(verbosity)
-        self.contigs = dict(zip(self._file.references, self._file.lengths, strict=True))
 
     def _check_end(self) -> None:
         """Between containers, htslib takes a truncated file for a whole one."""
@@ -89,7 +89,7 @@ class CramFile:
                     if len(waiting) == RECORDS:
                         yield np.frombuffer(b"".join(waiting), np.uint8)
                         waiting = []
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, struct.error) as error:
             raise InputError(
                 f"{self.path}: after record {n}: {error}; the file is damaged, copy or make it "
                 "again"

@@ -36,6 +36,7 @@ __all__ = ["KmerSet", "KmerSetOptions"]
 
 KMER_SET = "kmerengine.kmer_set"
 MAX_LETTERS = 31  # two bits each in 64
+MOST_FLAGS = 1 << 33  # words of a set times sequences, a byte each while it is opened
 
 NUMBERS = pa.list_(pa.field("element", pa.int32(), nullable=False))
 SCHEMA = pa.schema(
@@ -188,7 +189,7 @@ class KmerSet:
             n_positives, n_negatives = int(about["positives"]), int(about["negatives"])
             sets = [(float(each["log10_p"]), float(each["threshold"])) for each in about["sets"]]
             enriched = {int(k): dict(each) for k, each in about["enriched"].items()}
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (ArithmeticError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(
                 f"{path}: lacks what a k-mer set has ({error}); make it again"
             ) from error
@@ -215,6 +216,8 @@ def _motif(
             raise ValueError(f"found {each!r}, expected a word of A C G T and N")
     if not words:
         raise ValueError("found a set without words, expected some")
+    if len(words) * (n_positives + n_negatives) > MOST_FLAGS:
+        raise ValueError(f"found {n_positives + n_negatives:,} sequences, expected fewer")
     word, row = [], []
     sizes = {"positives": (0, n_positives), "negatives": (n_positives, n_negatives)}
     for name, (first, size) in sizes.items():

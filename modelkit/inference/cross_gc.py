@@ -80,7 +80,9 @@ def gc_of_sample(path: str | Path) -> tuple[float, float]:
     path = path / "regions.parquet" if path.is_dir() else path
     reader = TableReader(path)
     schemas.read_metadata(reader.schema, path, (schemas.SAMPLE,))
-    table = reader.read(columns=["label", "gc"])
+    columns = pa.schema([schemas.sample_schema().field(name) for name in ("label", "gc")])
+    reader.expect(columns, path)
+    table = reader.read(columns=columns.names)
     gc = table["gc"].to_numpy(zero_copy_only=False).astype(np.float64)  # NaN: no base is known
     positive = table["label"].to_numpy() == 1
     means = []

@@ -47,6 +47,7 @@ def _rows(run: Run) -> list[Row]:
     path = run.path / METRICS
     table = TableReader(path)
     schemas.read_metadata(table.schema, path, (schemas.RUN_METRICS,))
+    schemas.require(table.schema, table.schema, path)  # a column twice would be the last of them
     rows: list[Row] = table.read().to_pylist()
     if rows and not all(isinstance(row.get("epoch"), int) for row in rows):
         raise InputError(f"{path}: has no column of epochs; make the run again")

@@ -67,7 +67,7 @@ class Footprinted:
             self.n, self.width = (int(self.provenance[each]) for each in ("backgrounds", "window"))
             if not all(0 <= start < stop <= self.width for start, stop in self.spans.values()):
                 raise ValueError(f"motifs in {self.spans} of {self.width} bp")
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (ArithmeticError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(
                 f"{self._profiles.path}: lacks what footprints have ({error}); make them again"
             ) from error

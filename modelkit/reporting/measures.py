@@ -82,7 +82,9 @@ def read_measured(path: str | Path, run: Run) -> Measured:
         )
         if MODEL not in measured.metrics or MODEL not in measured.intervals:
             raise ValueError(f"no {MODEL!r} among the metrics")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (
+        ArithmeticError, ValueError, KeyError, TypeError, AttributeError, RecursionError
+    ) as error:  # fmt: skip
         reason = str(error).partition("\n")[0]
         raise InputError(f"{where}: is damaged ({reason:.80}); evaluate the run again") from error
     if kind != schemas.EVALUATION or version != schemas.VERSION:
@@ -131,6 +133,7 @@ def _read_by_name(path: Path, measured: Measured) -> dict[str, list[Any]]:
     where = path / BY_NAME
     table = TableReader(where)
     about = schemas.read_metadata(table.schema, where, (schemas.EVALUATION,))
+    schemas.require(table.schema, table.schema, where)  # a column twice would be the last of them
     columns = table.read().to_pydict()
     names = columns.get("name", [None])
     values = [v for name, each in columns.items() if name != "name" for v in each]

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import kmerengine
+from fuzz.cram import crams, some_cram
 from fuzz.mutate import bgzipped, npy, packed, some_bytes, zip_members
 from fuzz.mutate_stored import stored
 from fuzz.target import Files, Target, check, folder_files
@@ -236,16 +237,24 @@ def _bam(_: Path) -> list[Files]:
     return [{"a.bam": bgzipped(text, 400)}]
 
 
+def _cram(folder: Path) -> list[Files]:
+    (bam,) = _bam(folder)
+    (folder / "a.bam").write_bytes(bam["a.bam"])
+    return [{"a.cram": each} for each in crams(folder / "a.bam", folder)]
+
+
 def read_bam(folder: Path) -> None:
     import pysam
 
-    found = read_alignments(
-        folder / "a.bam", "s", Rules(), (), groups=None, barcode="CB", pairs=False, threads=1,
-        memory=1 << 22,
-    )  # fmt: skip
+    (path,) = folder.iterdir()
+    for groups in (None, {"ACGT-1": "g"}):
+        found = read_alignments(
+            path, "s", Rules(), (), groups=groups, barcode="CB", pairs=False, threads=1,
+            memory=1 << 22,
+        )  # fmt: skip
     verbosity = pysam.set_verbosity(0)
     try:
-        with pysam.AlignmentFile(str(folder / "a.bam"), "rb", check_sq=False) as file:
+        with pysam.AlignmentFile(str(path), check_sq=False) as file:
             contigs = dict(zip(file.references, file.lengths, strict=True))
             n = sum(1 for _ in file.fetch(until_eof=True))
     except (OSError, ValueError):
@@ -357,6 +366,7 @@ STORED_TARGETS = [
     _one("array", _array, read_array, 1),
     _one("sequences", _sequences, read_sequences, 10),
     Target("bam", _bam, one_file("a.bam", bam), read_bam, 2),
+    Target("cram", _cram, one_file("a.cram", some_cram), read_bam, 5),
     Target("bigwig", _bigwig, one_file("a.bw", some_bytes), read_bigwig, 2),
     Target("deepsea", _deepsea, other_arrays, read_deepsea, 3),
     Target("npy", _arrays, one_file("a.npy", npy), read_plain_array, 1),

@@ -9,6 +9,7 @@ GROUPS = {
     "fuzz.text_targets": "TEXT_TARGETS",
     "fuzz.stored_targets": "STORED_TARGETS",
     "fuzz.model_targets": "MODEL_TARGETS",
+    "fuzz.result_targets": "RESULT_TARGETS",
 }
 
 

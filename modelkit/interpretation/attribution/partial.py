@@ -59,6 +59,7 @@ class Partial:
         As it was when the folder was opened, and what this process has done since.
     """
 
+    @schemas.damage_refused
     def __init__(self, path: Path, document: dict[str, Any], device: str) -> None:
         self.path = path
         about = _read_about(path)

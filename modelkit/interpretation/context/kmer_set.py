@@ -71,7 +71,7 @@ class ContextKmers:
             path, (TABLE, kmers_schema()), (ABOUT, schemas.CONTEXT_KMERS), "modelkit kmers"
         )
         made = cls(table, document, path)
-        _ = made.sets, made.without, made.heatmap
+        _ = made._known, made.without, made.heatmap
         return made
 
     def __len__(self) -> int:
@@ -83,6 +83,11 @@ class ContextKmers:
         what was left out by reason.
         """
         return list(self.provenance["sets"])
+
+    @property
+    def _known(self) -> list[str]:
+        """Of the sets: setting:factor, or the factor alone."""
+        return [f"{each['setting']}:{each['name']}".lstrip(":") for each in self.sets]
 
     @property
     def without(self) -> list[dict[str, str]]:
@@ -104,10 +109,9 @@ class ContextKmers:
         rows: list[dict[str, Any]]
         rows = self.table.filter(of_set).sort_by("rank").slice(0, n).to_pylist()
         if not rows:
-            known = [f"{each['setting']}:{each['name']}".lstrip(":") for each in self.sets]
             raise InputError(
                 f"{self.path}: has no {f'{setting}:{name}'.lstrip(':')!r}; it has "
-                f"{', '.join(known[:5])}"
+                f"{', '.join(self._known[:5])}"
             )
         return rows
 

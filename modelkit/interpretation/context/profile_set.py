@@ -75,6 +75,8 @@ class AggregateProfiles:
             (ABOUT, schemas.CONTEXT_PROFILES),
             "modelkit aggregate",
         )
+        if not len(table):
+            raise InputError(f"{path / TABLE}: has no rows, expected at least one; make it again")
         return cls(table, document, path)
 
     def __len__(self) -> int:

@@ -101,6 +101,8 @@ class FilterMotifs:
                 f"{reader.path}: is not of the same filters as {ABOUT}; make the folder again"
             )
         reader.expect(filters_schema(), reader.path)
+        if not reader.n_rows:
+            raise InputError(f"{reader.path}: has no rows, expected at least one; make it again")
         matches = MotifMatches.open(path / MATCHES) if about.get("matched") else None
         return cls(reader.read(), about, matches, path)
 
