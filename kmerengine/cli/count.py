@@ -16,15 +16,13 @@ from kmerengine.cli._options import (
     scheduler,
     vocabulary_options,
 )
+from kmerengine.cli._regions import default_output, summary_lines
 
 if TYPE_CHECKING:
     from kmerengine.kmers.counts import KmerCounts
     from kmerengine.kmers.total_counts import KmerTotals
 
 PATH = click.Path(path_type=Path)
-KNOWN_SUFFIXES = {
-    ".gz", ".bgz", ".fa", ".fasta", ".fna", ".bed", ".narrowpeak", ".broadpeak", ".txt", ".fas",
-}  # fmt: skip
 
 
 @click.command("count")
@@ -76,7 +74,7 @@ def command(
     from kmerengine import count
 
     vocabulary = chosen_vocabulary(options)
-    output = default_output(regions or genome) if output is None else output
+    output = default_output(regions or genome, "kmers") if output is None else output
     with work_bar("counting", show=not quiet) as progress:
         found = count(
             genome, regions, output=output, vocabulary=vocabulary, progress=progress, **options
@@ -87,14 +85,6 @@ def command(
             click.echo(json.dumps(summary))
         if not quiet:
             click.echo(_as_text(summary), err=True)
-
-
-def default_output(source: Path) -> Path:
-    """`<name without suffixes>.kmers.parquet` in the current folder."""
-    name = source
-    while name.suffix.lower() in KNOWN_SUFFIXES and name.stem:
-        name = name.with_suffix("")
-    return Path(f"{name.name}.kmers.parquet")
 
 
 def _summary(found: "KmerCounts | KmerTotals", output: Path, seconds: float) -> dict[str, Any]:
@@ -111,12 +101,7 @@ def _summary(found: "KmerCounts | KmerTotals", output: Path, seconds: float) -> 
 def _as_text(summary: dict[str, Any]) -> str:
     lines = []
     if "regions" in summary:
-        lines.append(f"regions   {summary['regions']:>12,}")
-        lines.append(f"  kept    {summary['kept']:>12,}")
-        for reason, n in summary["skipped"].items():
-            lines.append(f"  skipped {n:>12,}  {reason}")
-        if summary["regions"] == 0:
-            lines.append("warning: REGIONS holds no regions; the result is empty")
+        lines += summary_lines(summary, 12)
     else:
         lines.append(f"records   {summary['records']:>12,}")
         lines.append(f"bases     {summary['bases']:>12,}")

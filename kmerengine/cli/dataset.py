@@ -15,6 +15,7 @@ from kmerengine.cli._options import (
     quiet,
     vocabulary_options,
 )
+from kmerengine.cli._regions import kept_lines
 from kmerengine.errors import InputError
 
 OF_SAMPLES = ("genome", "label", "split", "seed", "margin")
@@ -149,12 +150,11 @@ def command(
     for warning in made.warnings:
         click.echo(f"warning: {warning}", err=True)
     if not quiet:
-        click.echo(f"regions   {made.provenance['regions']:>12,}", err=True)
-        click.echo(f"  kept    {len(made):>12,}", err=True)
-        for split, n in made.provenance["splits"].items():
-            click.echo(f"    {split:<10}{n:>8,}", err=True)
-        for reason, n in made.provenance["skipped"].items():
-            click.echo(f"  skipped {n:>12,}  {reason}", err=True)
+        about = made.provenance
+        for line in kept_lines(
+            about["regions"], len(made), about["skipped"], splits=about["splits"]
+        ):
+            click.echo(line, err=True)
         click.echo(f"{output}: {made!r}, {perf_counter() - started:.2f} s", err=True)
 
 

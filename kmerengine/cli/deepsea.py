@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from kmerengine.cli._options import PATH, force, quiet
+from kmerengine.cli._regions import kept_lines
 
 
 @click.command("deepsea")
@@ -66,9 +67,8 @@ def command(
     for warning in made.warnings:
         click.echo(f"warning: {warning}", err=True)
     if not quiet:
-        click.echo(f"sequences {made.provenance['regions']:>12,}", err=True)
-        click.echo(f"  kept    {len(made):>12,}", err=True)
-        for split, n in made.provenance["splits"].items():
-            click.echo(f"    {split:<10}{n:>8,}", err=True)
-        for reason, n in made.provenance["skipped"].items():
-            click.echo(f"  skipped {n:>12,}  {reason}", err=True)
+        about = made.provenance
+        for line in kept_lines(
+            about["regions"], len(made), about["skipped"], what="sequences", splits=about["splits"]
+        ):
+            click.echo(line, err=True)

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from kmerengine.cli._options import PATH, Bytes, force, quiet
+from kmerengine.cli._regions import kept_lines
 
 
 @click.command("profiles")
@@ -57,10 +58,9 @@ def command(cuts: Path, regions: Path, output: Path, *, quiet: bool, **options: 
 
     made = profiles(cuts, regions, output=output, **options)
     if not quiet:
-        click.echo(f"regions   {made.provenance['regions']:>12,}", err=True)
-        click.echo(f"  kept    {len(made):>12,}", err=True)
-        for reason, n in made.provenance["skipped"].items():
-            click.echo(f"  skipped {n:>12,}  {reason}", err=True)
+        about = made.provenance
+        for line in kept_lines(about["regions"], len(made), about["skipped"]):
+            click.echo(line, err=True)
         seconds = perf_counter() - started
         click.echo(
             f"{output}: {len(made.samples)} samples, shift {made.shift}, {seconds:.2f} s", err=True

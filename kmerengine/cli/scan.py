@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kmerengine.cli._options import force, json_summary, quiet, scheduler
-from kmerengine.cli.count import KNOWN_SUFFIXES
+from kmerengine.cli._regions import default_output, summary_lines
 
 if TYPE_CHECKING:
     from kmerengine.motifs.hits import MotifHits
@@ -85,7 +85,7 @@ def command(
     load_libraries()
     from kmerengine import scan
 
-    output = default_output(regions or genome) if output is None else output
+    output = default_output(regions or genome, "hits") if output is None else output
     with work_bar("scanning", show=not quiet) as progress:
         hits = scan(genome, motifs, regions, output=output, progress=progress, **options)
     summary = _summary(hits, output, perf_counter() - started)
@@ -93,14 +93,6 @@ def command(
         click.echo(json.dumps(summary))
     if not quiet:
         click.echo(_as_text(summary), err=True)
-
-
-def default_output(source: Path) -> Path:
-    """`<name without suffixes>.hits.parquet` in the current folder."""
-    name = source
-    while name.suffix.lower() in KNOWN_SUFFIXES and name.stem:
-        name = name.with_suffix("")
-    return Path(f"{name.name}.hits.parquet")
 
 
 def _summary(hits: "MotifHits", output: Path, seconds: float) -> dict[str, Any]:
@@ -115,14 +107,7 @@ def _summary(hits: "MotifHits", output: Path, seconds: float) -> dict[str, Any]:
 
 
 def _as_text(summary: dict[str, Any]) -> str:
-    lines = []
-    if "regions" in summary:
-        lines.append(f"regions   {summary['regions']:>14,}")
-        lines.append(f"  kept    {summary['kept']:>14,}")
-        for reason, n in summary["skipped"].items():
-            lines.append(f"  skipped {n:>14,}  {reason}")
-        if summary["regions"] == 0:
-            lines.append("warning: REGIONS holds no regions; the result is empty")
+    lines = summary_lines(summary, 14) if "regions" in summary else []
     lines.append(f"bases     {summary['bases']:>14,}")
     lines.append(f"motifs    {summary['motifs']:>14,}")
     lines.append(f"windows   {summary['windows']:>14,}")
