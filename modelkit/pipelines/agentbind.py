@@ -23,7 +23,6 @@ from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 
-from kmerengine.datasets.labels import label_files
 from kmerengine.errors import InputError
 from kmerengine.io.tables import TableReader
 from kmerengine.sampling.sites import Setting
@@ -31,13 +30,12 @@ from modelkit.config_files import read_config
 from modelkit.figures import Format
 from modelkit.pipelines.agentbind_options import SETTINGS, Core
 from modelkit.pipelines.agentbind_stages import SUMMARY, AgentBindStages
+from modelkit.pipelines.files import Files, absolute, by_name
 from modelkit.pipelines.stages import Outcome, Say, run_stages
 
 __all__ = ["AgentBindPipeline", "pipeline_agentbind"]
 
 MODELS = ("danq", "deepsea")
-
-Files = Mapping[str, str | Path] | Sequence[str | Path]
 
 
 class AgentBindPipeline(NamedTuple):
@@ -173,21 +171,16 @@ def pipeline_agentbind(
     """
     if model not in MODELS:
         raise InputError(f"model: found {model!r}, expected {' or '.join(MODELS)}")
-    files = {name: Path(path) for name, path in chip.items()} if isinstance(chip, Mapping) else (
-        label_files(chip)
-    )  # fmt: skip
     plan = AgentBindStages(
         genome=Path(genome).absolute(), motifs=Path(motifs).absolute(),
-        chip={name: path.absolute() for name, path in files.items()},
-        accessible=None if accessible is None else Path(accessible).absolute(),
+        chip=by_name(chip), accessible=absolute(accessible),
         settings=tuple(settings), cores=tuple(cores), motif_of=dict(motif_of or {}), p=p,
         background=background, width=width, split=tuple(split), config=read_config(
             model=model, preset=preset, changes=[f"training.seed={seed}", *changes]
         ),
-        start=None if start is None else Path(start).absolute(),
-        pretrain=None if pretrain is None else Path(pretrain).absolute(),
+        start=absolute(start), pretrain=absolute(pretrain),
         class_of=dict(class_of or {}), accessibility_class=accessibility_class, scratch=scratch,
-        method=method, unbound=unbound, tss=None if tss is None else Path(tss).absolute(),
+        method=method, unbound=unbound, tss=absolute(tss),
         seed=seed, figure=figure, device=device, threads=threads, reporter=reporter,
         progress=progress, folder=Path(output).absolute(),
     )  # fmt: skip

@@ -19,21 +19,19 @@ from typing import Any, NamedTuple
 
 import kmerengine
 from kmerengine.cut_sites.sources import is_alignments
-from kmerengine.datasets.labels import label_files
 from kmerengine.errors import InputError
 from modelkit.config import Config
 from modelkit.config_files import read_config
 from modelkit.figures import Format
 from modelkit.interpretation.attribution.exports import file_names
 from modelkit.interpretation.methods.options import AttributionOptions
+from modelkit.pipelines.files import Files, absolute, by_name
 from modelkit.pipelines.stages import Outcome, Say, Stage, run_stages
 
 __all__ = ["DeepATACPipeline", "pipeline_deepatac"]
 
 CUTS, DATA, HITS, COMPARED = "cuts.parquet", "data", "hits.parquet", "compared"
 Q = 0.05  # of hits (the paper's)
-
-Files = Mapping[str, str | Path] | Sequence[str | Path]
 
 
 class DeepATACPipeline(NamedTuple):
@@ -133,21 +131,16 @@ def pipeline_deepatac(
     InputError
         Options that do not go together, and what the stages raise.
     """
-    if isinstance(labels, Mapping):
-        files = {name: Path(path) for name, path in labels.items()}
-    else:
-        files = label_files(labels)
+    files = by_name(labels)
     plan = _Plan(
         genome=Path(genome).absolute(), regions=Path(regions).absolute(),
-        labels={name: path.absolute() for name, path in files.items()},
-        samples=tuple(Path(each).absolute() for each in samples),
-        cuts=None if cuts is None else Path(cuts).absolute(), shift=shift, width=width,
+        labels=files, samples=tuple(Path(each).absolute() for each in samples),
+        cuts=absolute(cuts), shift=shift, width=width,
         split=tuple(split), networks=("both", "dna", "atac") if atac else ("both", "dna"),
         config=read_config(
             model="deepatac", preset=preset, changes=[f"training.seed={seed}", *changes]
         ),
-        motifs=None if motifs is None else Path(motifs).absolute(), motif_of=dict(motif_of or {}),
-        peaks=None if peaks is None else Path(peaks).absolute(),
+        motifs=absolute(motifs), motif_of=dict(motif_of or {}), peaks=absolute(peaks),
         explain=tuple(explain) or tuple(files)[:1], at_least=at_least, steps=steps, figure=figure,
         device=device, threads=threads, reporter=reporter, progress=progress,
         folder=Path(output).absolute(),
