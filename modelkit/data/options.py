@@ -1,5 +1,6 @@
 """Which examples of a data set there are for a model, what its tasks are, and how they change."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from modelkit.data.loader import Core
 if TYPE_CHECKING:
     from kmerengine.datasets.folder import Dataset
 
-__all__ = ["DataOptions", "ExampleOptions", "Groups", "groups_of", "rows_of_splits"]
+__all__ = ["DataOptions", "ExampleOptions", "Groups", "groups_of", "rows_of", "rows_of_splits"]
 
 Rows = npt.NDArray[np.int64]
 
@@ -151,3 +152,10 @@ def rows_of_splits(
     of, skipped = assign_splits([options.split], windows, seed=0)
     rows = {name: np.flatnonzero(of == i) for i, name in enumerate(SPLITS)}
     return rows | {"all": np.flatnonzero(of >= 0)}, skipped
+
+
+def rows_of(splits: Mapping[str, Rows], split: str) -> Rows:
+    """The rows of one of the splits; InputError if there is no such split."""
+    if split not in splits:
+        raise InputError(f"split: found {split!r}, expected one of {', '.join(splits)}")
+    return splits[split]

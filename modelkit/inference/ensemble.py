@@ -14,6 +14,7 @@ from kmerengine.errors import InputError
 from modelkit.data.loader import Batch
 from modelkit.inference.known import Known
 from modelkit.inference.member import Member
+from modelkit.inference.strands import check_middle
 from modelkit.models.bpaitac import NetworkOptions
 from modelkit.registry import MODELS
 from modelkit.tasks.profile import ProfileTask
@@ -85,15 +86,10 @@ class Ensemble:
         self._networks = [run.network(device) for run in self.runs]
 
     def check_reversible(self, dataset: Dataset) -> None:
-        """The window must be in the middle, so that that of the other strand is the same."""
-        start, stop = self.window
+        """The window must be in the middle of the sequence."""
         low, high = dataset.spans["sequence"]
-        if start != high - low - stop:
-            raise InputError(
-                f"{dataset.path}: its window [{start}, {stop}) is not the middle of {high - low} "
-                "bp of sequence, so that a reverse complement would move it; expected "
-                "reverse_complement=False with such data"
-            )
+        advice = "expected reverse_complement=False with such data"
+        check_middle(dataset.path, self.window, high - low, advice)
 
     @torch.inference_mode()
     def expected(

@@ -16,9 +16,9 @@ from modelkit.inference.baselines import baselines, replicate
 from modelkit.inference.cross_class import OneClass, class_of, task_of_one_class
 from modelkit.inference.evaluation import CEILING, MODEL, NAMES, Evaluation, write_evaluation
 from modelkit.inference.known import Known
+from modelkit.inference.member import fitting_task
 from modelkit.metrics import bootstrap
 from modelkit.models.bpaitac import ProfileOutput
-from modelkit.registry import MODELS
 from modelkit.tasks.observe import as_arrays, joined
 from modelkit.tasks.profile import ProfileTask
 from modelkit.tasks.task import Observed, Task
@@ -85,7 +85,7 @@ def evaluate(
     if resamples < 1:
         raise InputError(f"resamples: found {resamples}, expected at least 1")
     number = None if as_class is None else class_of(run, data, as_class)
-    task: Task = _task(run, data) if number is None else task_of_one_class(run, data)
+    task: Task = fitting_task(run, data) if number is None else task_of_one_class(run, data)
     place = chosen_device(device)
     if replicates is not None and not isinstance(task, ProfileTask):
         raise InputError(
@@ -128,20 +128,6 @@ def evaluate(
         with atomic(Path(output), force=force, folder=NAMES) as folder:
             write_evaluation(folder, run, data, found, split)
     return found
-
-
-def _task(run: Run, data: Dataset) -> Task:
-    """The run's task on these data, which must fit."""
-    run.check_cuts(data)
-    config = run.config.for_dataset(data)
-    task = MODELS[config.model].task(config, data)
-    learnt = tuple(run.about.get("tasks", ()))
-    if task.names != learnt:
-        raise InputError(
-            f"{data.path}: has {', '.join(task.names[:5])}, {run.path} learnt "
-            f"{', '.join(learnt[:5])}; expected the same in the same order"
-        )
-    return task
 
 
 def _without_bias(run: Run) -> Any:

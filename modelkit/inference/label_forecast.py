@@ -15,6 +15,7 @@ from kmerengine.errors import InputError
 from modelkit.data.loader import Batch
 from modelkit.inference.forecast import Asked
 from modelkit.inference.member import Member
+from modelkit.inference.strands import check_bases_alone
 from modelkit.registry import MODELS
 from modelkit.tasks.binding import BindingTask
 from modelkit.tasks.labels import LabelTask
@@ -86,15 +87,10 @@ class LabelForecast:
         return self._found
 
     def _check_reversible(self) -> None:
-        """What is not bases has a meaning on the other strand that is not known here."""
+        """All must take bases alone."""
         one = next(self.batches(np.zeros(1, np.int64), 1, torch.device("cpu")))
         for member in self._members:
-            channels = member.task.inputs(one).shape[1]
-            if channels != 4:
-                raise InputError(
-                    f"{member.run.path}: takes {channels} channels, expected the 4 of bases for "
-                    "reverse_complement=True"
-                )
+            check_bases_alone(member.run.path, member.task.inputs(one).shape[1])
 
 
 def _member(run: Run, dataset: Dataset, split: str) -> Member:

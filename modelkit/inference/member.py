@@ -11,7 +11,7 @@ from modelkit.registry import MODELS
 from modelkit.tasks.task import Task
 from modelkit.training.run import Run
 
-__all__ = ["ALL_EXAMPLES", "Member"]
+__all__ = ["ALL_EXAMPLES", "Member", "fitting_task"]
 
 Rows = npt.NDArray[np.int64]
 
@@ -68,3 +68,17 @@ class Member:
         self.rows: Rows = self.task.rows(split)
         if not len(self.rows):
             raise InputError(f"{dataset.path}: has no example of {split!r}; choose another split")
+
+
+def fitting_task(run: Run, data: Dataset) -> Task:
+    """The run's task on these data; InputError unless they fit."""
+    run.check_cuts(data)
+    config = run.config.for_dataset(data)
+    task = MODELS[config.model].task(config, data)
+    learnt = tuple(run.about.get("tasks", ()))
+    if task.names != learnt:
+        raise InputError(
+            f"{data.path}: has {', '.join(task.names[:5])}, {run.path} learnt "
+            f"{', '.join(learnt[:5])}; expected the same in the same order"
+        )
+    return task

@@ -9,6 +9,7 @@ from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic, check_writable
 from modelkit.devices import chosen_device
 from modelkit.inference.label_forecast import OF_LABELS
+from modelkit.inference.member import fitting_task
 from modelkit.interpretation.attribution.attributions import Attributions
 from modelkit.interpretation.motifs.motif_set import Motifs
 from modelkit.registry import MODELS
@@ -20,7 +21,7 @@ from modelkit.reporting.measures import measures, read_measured
 from modelkit.reporting.motif_table import motif_table
 from modelkit.reporting.page import render
 from modelkit.reporting.provenance import check_is_of, provenance
-from modelkit.reporting.totals import fitting_task, totals
+from modelkit.reporting.totals import totals
 from modelkit.reporting.tracks import tracks
 from modelkit.training.run import Run
 

@@ -5,10 +5,8 @@ import numpy.typing as npt
 import torch
 
 from kmerengine.datasets.folder import Dataset
-from kmerengine.errors import InputError
 from modelkit.figures import COLOURS, GREY, new_figure, style
 from modelkit.metrics import auprc, auroc, pearson, spearman
-from modelkit.registry import MODELS
 from modelkit.reporting.labels import label_blocks
 from modelkit.reporting.page import (
     Block,
@@ -25,7 +23,7 @@ from modelkit.tasks.observe import observe_all
 from modelkit.tasks.task import Task
 from modelkit.training.run import Run
 
-__all__ = ["fitting_task", "totals"]
+__all__ = ["totals"]
 
 KEY, TITLE = "totals", "Predicted and counted cuts"
 COMMAND = "modelkit report RUN --data DATASET"
@@ -35,20 +33,6 @@ BATCH_SIZE = 64
 PEAKS = "peaks against negatives"
 
 Floats = npt.NDArray[np.float64]
-
-
-def fitting_task(run: Run, data: Dataset) -> Task:
-    """The run's task on these data; InputError unless they fit."""
-    run.check_cuts(data)
-    config = run.config.for_dataset(data)
-    task = MODELS[config.model].task(config, data)
-    learnt = tuple(run.about.get("tasks", ()))
-    if task.names != learnt:
-        raise InputError(
-            f"{data.path}: has {', '.join(task.names[:5])}, {run.path} learnt "
-            f"{', '.join(learnt[:5])}; expected the same in the same order"
-        )
-    return task
 
 
 def totals(

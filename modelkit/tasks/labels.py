@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from kmerengine.errors import InputError
 from modelkit.data.loader import Batch, Loader
-from modelkit.data.options import ExampleOptions, rows_of_splits
+from modelkit.data.options import ExampleOptions, rows_of, rows_of_splits
 from modelkit.metrics import auprc, auroc
 from modelkit.tasks.label_config import LabelConfig, LabelObjective
 from modelkit.tasks.readouts import LogitReadout, ProbabilityReadout, Readout
@@ -55,9 +54,7 @@ class LabelTask:
 
     def rows(self, split: str) -> Rows:
         """Examples of a split that can be used, ascending."""
-        if split not in self._rows:
-            raise InputError(f"split: found {split!r}, expected one of {', '.join(self._rows)}")
-        return self._rows[split]
+        return rows_of(self._rows, split)
 
     def batches(
         self,

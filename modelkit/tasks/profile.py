@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from kmerengine.errors import InputError
 from modelkit.data.loader import Batch, Loader
-from modelkit.data.options import DataOptions, groups_of, rows_of_splits
+from modelkit.data.options import DataOptions, groups_of, rows_of, rows_of_splits
 from modelkit.metrics import cv_quartile, is_constant, pearson, spearman
 from modelkit.models.bpaitac import NetworkOptions, ProfileOutput, in_bins
 from modelkit.tasks import profile_losses
@@ -109,9 +109,7 @@ class ProfileTask:
 
     def rows(self, split: str) -> Rows:
         """Examples of a split that can be used, ascending."""
-        if split not in self._rows:
-            raise InputError(f"split: found {split!r}, expected one of {', '.join(self._rows)}")
-        return self._rows[split]
+        return rows_of(self._rows, split)
 
     def batches(
         self,

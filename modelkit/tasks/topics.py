@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from kmerengine.errors import InputError
 from modelkit.data.draws import Purpose, draw
-from modelkit.data.options import rows_of_splits
+from modelkit.data.options import rows_of, rows_of_splits
 from modelkit.data.words import WordBatch, WordLoader, Words
 from modelkit.models.bindvae import dirichlet_divergence
 from modelkit.tasks.readouts import Readout
@@ -51,9 +51,7 @@ class TopicTask:
 
     def rows(self, split: str) -> Rows:
         """Examples of a split that can be used, ascending."""
-        if split not in self._rows:
-            raise InputError(f"split: found {split!r}, expected one of {', '.join(self._rows)}")
-        return self._rows[split]
+        return rows_of(self._rows, split)
 
     @property
     def words(self) -> Words:

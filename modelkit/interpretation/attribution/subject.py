@@ -12,6 +12,7 @@ from kmerengine.datasets.folder import Dataset
 from kmerengine.errors import InputError
 from kmerengine.io.arrays import let_go
 from modelkit.inference.member import Member
+from modelkit.inference.strands import check_bases_alone, check_middle
 from modelkit.interpretation.methods.explained import Explained
 from modelkit.training.run import Run
 
@@ -55,22 +56,13 @@ class Subject:
         self.channels = one.shape[1]
 
     def check_reversible(self) -> None:
-        """The input must be of bases alone, and the window in the middle, so that that of the other
-        strand is the same.
-        """
+        """The input must be of bases alone, and the window in the middle."""
         network: Any = self._run.config.network
         start, width = getattr(network, "window_start", None), getattr(network, "window", None)
-        if start is not None and 2 * start + width != self.length:
-            raise InputError(
-                f"{self._run.path}: its window [{start}, {start + width}) is not the middle of "
-                f"{self.length} bp of sequence, so that a reverse complement would move it; "
-                "expected reverse_complement=False with such a model"
-            )
-        if self.channels != 4:
-            raise InputError(
-                f"{self._run.path}: takes {self.channels} channels, expected the 4 of bases for "
-                "reverse_complement=True"
-            )
+        if start is not None:
+            advice = "expected reverse_complement=False with such a model"
+            check_middle(self._run.path, (start, start + width), self.length, advice)
+        check_bases_alone(self._run.path, self.channels)
 
     def explained(self, weights: Tensor, device: torch.device) -> Explained:
         """The network from its input to the targets, with the weights (T, K) of each task."""

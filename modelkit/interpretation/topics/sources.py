@@ -15,7 +15,7 @@ from kmerengine.errors import InputError
 from kmerengine.kmers.bindvae import read_id_lists
 from kmerengine.kmers.count import count_sequences
 from kmerengine.kmers.counts import KmerCounts
-from modelkit.data.options import rows_of_splits
+from modelkit.data.options import rows_of, rows_of_splits
 from modelkit.interpretation.topics.topic_model import TopicModel
 from native_kernels.kmer_count import count_rows
 
@@ -92,9 +92,7 @@ def _of_dataset(data: Dataset, model: TopicModel, split: str) -> Source:
     """Every base of the examples' windows, as a topic model is trained on them."""
     model.run.check_split(data, split)
     of_split, skipped = rows_of_splits(data, model.config.data)
-    if split not in of_split:
-        raise InputError(f"split: found {split!r}, expected one of {', '.join(of_split)}")
-    rows, vocabulary = of_split[split], model.vocabulary
+    rows, vocabulary = rows_of(of_split, split), model.vocabulary
     if not len(rows):
         raise InputError(
             f"{data.path}: has no example of the split {split!r} that the run can use; expected "

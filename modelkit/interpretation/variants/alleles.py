@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from kmerengine.errors import InputError
 from modelkit.inference.ensemble import shortened
+from modelkit.inference.strands import check_middle
 from modelkit.models.bpaitac import NetworkOptions, ProfileOutput
 from modelkit.training.run import Run
 from native_kernels.example_gather import gather_one_hot
@@ -229,10 +230,5 @@ def _normalised(run: Run) -> bool:
 def _check_reversible(run: Run, options: NetworkOptions) -> None:
     assert options.window is not None  # a run's
     assert options.window_start is not None
-    start, stop = options.window_start, options.window_start + options.window
-    if start != _length(options) - stop:
-        raise InputError(
-            f"{run.path}: its window [{start}, {stop}) is not the middle of {options.length} bp of "
-            "sequence, so that a reverse complement would move it; choose "
-            "--no-reverse-complement"
-        )
+    window = (options.window_start, options.window_start + options.window)
+    check_middle(run.path, window, _length(options), "choose --no-reverse-complement")
