@@ -1,11 +1,9 @@
 """A command whose sub-commands are imported when they are called."""
 
 import errno
-import os
 import signal
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -69,17 +67,4 @@ def in_one_line() -> Iterator[None]:
     except OSError as error:
         if error.errno != errno.EPIPE:
             raise click.ClickException(str(error)) from error
-        _drop_unread()
         raise SystemExit(UNREAD) from error
-
-
-def _drop_unread() -> None:
-    """Send what is left in buffers nowhere: Python would write it at its end, and complain."""
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(AttributeError, ValueError):  # closed by the caller, or no file
-            try:
-                stream.flush()
-            except BrokenPipeError:
-                nowhere = os.open(os.devnull, os.O_WRONLY)
-                os.dup2(nowhere, stream.fileno())
-                os.close(nowhere)
