@@ -22,6 +22,7 @@ LIBRARIES, FRAGMENTS, SHEETS = 100, 100e6, 4  # of a library
 DISK = 2e9  # bytes a second, of all workers together
 KEPT = 12  # bytes of a cut between worker and command
 TRACKED = 4 * 2_114 * 4  # bytes of a sequence's scores
+ORDER = ("cuts-bam", "cuts-cells", "join", "count", "scan", "attribute", "pieces")
 
 TIMES = (("h", 3600.0), ("min", 60.0), ("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
 SIZES = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0))
@@ -49,7 +50,7 @@ class Cost(NamedTuple):
 
 
 def scaled(number: float, units: tuple[tuple[str, float], ...], least: float = 1.0) -> str:
-    """Two figures, or all of those before the point, in the largest unit that it has one of."""
+    """Two figures, or all before the point, in the largest unit of which it has `least`."""
     name, unit = next((each for each in units if number >= least * each[1]), units[-1])
     value = number / unit
     text = f"{value:.2g}" if value < 9.95 else f"{value:,.0f}"
@@ -57,9 +58,7 @@ def scaled(number: float, units: tuple[tuple[str, float], ...], least: float = 1
 
 
 def time(seconds: float) -> str:
-    """Hours from two on, minutes from two on."""
-    if 60 <= seconds < 120:
-        return f"{seconds:.0f} s"
+    """Hours and minutes from two on."""
     return scaled(seconds, TIMES, 1.0 if seconds < 60 else 2.0)
 
 
@@ -94,8 +93,8 @@ def measured(rows: Mapping[str, Row], found: Mapping[str, Cost]) -> list[str]:
     """A line for each step."""
     lines = ["| step | measured | a command | a unit |", "| --- | --- | --- | --- |"]
     few = {step.name: step.few for step in STEPS}
-    for name, cost in found.items():
-        row = rows[name]
+    for name in ORDER:
+        row, cost = rows[name], found[name]
         if name in few:
             less = rows[few[name]]
             taken = f"{row['cpu_seconds']:.1f} CPU s, {less['cpu_seconds']:.1f} of {less['work']:,}"
@@ -140,11 +139,11 @@ def samples(of: Mapping[str, Cost]) -> list[str]:
     bam, join, words, scan, score, piece = (
         of[name] for name in ("cuts-bam", "join", "count", "scan", "attribute", "pieces")
     )
-    reading, joining = reads * bam.seconds, reads * join.seconds
+    reading, joining = reads * (bam.seconds - join.seconds), reads * join.seconds
     counting = n * (PEAKS * words.seconds + words.start)
     scanning, scoring = GENOME * scan.seconds, PEAKS * score.seconds
     stored = reads * bam.bytes_out + n * PEAKS * words.bytes_out + PEAKS * TRACKED
-    scores = PEAKS / BATCH
+    pieces, scores = GENOME / SCAN_PIECE, PEAKS / BATCH
     cpu = reading + joining + counting + scanning + scoring
     wall = reads * bam.bytes_in / DISK + joining / WRITERS
     return [
@@ -154,15 +153,16 @@ def samples(of: Mapping[str, Cost]) -> list[str]:
             f"at {size(DISK)}/s of shared disk: {time(reads * bam.bytes_in / DISK)}",
         ),
         line(
-            "cuts, reading", f"{each} × {time(bam.seconds)} = {time(reading)}",
+            "cuts, reading",
+            f"{each} × ({time(bam.seconds)} - {time(join.seconds)}) = {time(reading)}",
             f"between: {KEPT} B a cut, {size(SHEET * READS * KEPT)} for each sheet of {SHEET}",
-            "256 MB share, 0.6 GB in all",
+            f"{size(bam.memory)}, for a share of 256 MB",
             f"{time(reading)} / {WORKERS} = {time(reading / WORKERS)}: the disk decides",
         ),
         line(
             "cuts, joining and writing", f"{each} × {time(join.seconds)} = {time(joining)}",
             f"{each} × {bam.bytes_out:.1f} B = {size(reads * bam.bytes_out)}",
-            "the command: under 1 GB",
+            f"the command: {size(join.memory)} with one file",
             f"{n // SHEET} sheets in one go: {time(joining)}; {WRITERS} commands at a time: "
             f"{time(joining / WRITERS)}",
         ),
@@ -179,14 +179,14 @@ def samples(of: Mapping[str, Cost]) -> list[str]:
             "motifs of the genome, once",
             f"{count(GENOME)}b × {time(scan.seconds)} = {time(scanning)} of 50 motifs", "",
             size(scan.memory),
-            f"{time(scanning / WORKERS)} on {WORKERS} workers; {GENOME / SCAN_PIECE:,.0f} pieces: "
-            f"{time(GENOME / SCAN_PIECE * piece.seconds)} of the scheduler",
+            f"{time(scanning / WORKERS)} on {WORKERS} workers, but {pieces:,.0f} pieces are "
+            f"{time(pieces * piece.seconds)} of the scheduler",
         ),
         line(
             f"DeepSHAP of {PEAKS:,} peaks, one network and target",
             f"{PEAKS:,} × {time(score.seconds)} = {time(scoring)}",
             f"{PEAKS:,} × {size(TRACKED)} = {size(PEAKS * TRACKED)}", size(score.memory),
-            f"{time(scoring)} / {WORKERS} = {time(scoring / WORKERS)}; {scores:,.0f} pieces: "
+            f"{time(scoring)} / {WORKERS} = {time(scoring / WORKERS)}; {scores:,.0f} pieces are "
             f"{time(scores * piece.seconds)} of the scheduler",
         ),
         "",
@@ -215,7 +215,7 @@ def cells(of: Mapping[str, Cost]) -> list[str]:
             "reading", f"{count(n)} × ({time(one.seconds)} - 2 × {time(join.seconds)}) = "
             f"{time(reading)}",
             f"between: {count(2 * n)} cuts × {KEPT} B = {size(2 * n * KEPT)}, at most",
-            "256 MB share, 0.6 GB in all",
+            f"{size(one.memory)}, for a share of 256 MB",
             f"{time(reading)} / {LIBRARIES} = {time(reading / LIBRARIES)}: a library of "
             f"{count(FRAGMENTS)} fragments",
         ),
@@ -223,7 +223,7 @@ def cells(of: Mapping[str, Cost]) -> list[str]:
             "joining and writing", f"{count(2 * n)} × {time(join.seconds)} = {time(joining)}",
             f"{count(n)} × {one.bytes_out:.1f} B = {size(n * one.bytes_out)}, at most: groups "
             "share bases",
-            "the command: under 1 GB",
+            f"the command: {size(join.memory)} with one file",
             f"{time(joining)} in one command, {time(joining / SHEETS)} in {SHEETS} sheets",
         ),
         "",

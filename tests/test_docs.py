@@ -19,7 +19,7 @@ import pytest
 from doc_pages import ROOT, blocks, check_call, check_line, run_block
 
 import kmerengine
-from bench import formats
+from bench import formats, harness, scale_plan
 
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
@@ -171,6 +171,8 @@ def test_blocks_that_are_not_run_say_why() -> None:
         "KEY=1 kmerengine vocab --max 3 -o v.txt",
         "cat x | kmerengine vocab -o",
         "torchrun --nproc-per-node 2 -m modelkit train --data d",
+        "torchrun --nproc-per-nod 2 -m modelkit train --data d -o r",
+        "    modelkit trains --data d -o r",
         "make tests",
         "python -m bench.koo_table1 --fast",
         "python -m bench.no_such_bench",
@@ -265,6 +267,61 @@ def test_a_file_has_the_columns_of_its_table() -> None:
     assert rows == [(each.name, formats.kind(each.type)) for each in pq.read_schema("k.parquet")]
 
 
+# -------------------------------------------------------------------------------------- costs
+
+
+def test_costs_and_plans_of_scale_are_those_of_its_rows() -> None:
+    made = scale_plan.put(scale_plan.PAGE.read_text(), scale_plan.parts())
+    assert made == scale_plan.PAGE.read_text(), "write them again: python -m bench.scale_plan"
+
+
+def test_a_cost_by_hand() -> None:
+    """1 s and 2 µs a unit: 3 s for a million, 1.2 s for a hundred thousand."""
+
+    def row(work: int, cpu: float, out: int) -> dict[str, Any]:
+        facts = {"bytes in": 50 * work}
+        return {"work": work, "unit": "u", "cpu_seconds": cpu, "p50": cpu, "facts": facts,
+                "output_bytes": out, "peak_rss_bytes": 7}  # fmt: skip
+
+    rows = {name: row(100, 5.0, 0) for name in ("join", "attribute", "pieces")}
+    for step in scale_plan.STEPS:
+        rows[step.few] = row(100_000, 1.2, 100_300)
+        rows[step.name] = row(1_000_000, 3.0, 1_000_300)
+    found = scale_plan.costs(rows)
+    for step in scale_plan.STEPS:
+        assert found[step.name] == pytest.approx((2e-6, 1.0, 50, 1, 7))
+    assert found["join"].seconds == 0.05
+
+    of = dict.fromkeys(found, scale_plan.Cost(2e-6, 1.0, 50, 1, 7))
+    bulk = "\n".join(scale_plan.samples({**of, "join": scale_plan.Cost(1e-6, 0, 0, 0, 7)}))
+    assert "| 1,500 × 100 M × (2 µs - 1 µs) = 42 h |" in bulk  # 1.5e11 × 1e-6 s / 3,600
+    assert "1,500 × 100 M × 50 B = 7.5 TB" in bulk
+    assert "1,500 × (150,000 × 2 µs + 1.0 s) = 32 min" in bulk  # 1,500 × 1.3 s
+    single = "\n".join(scale_plan.cells({**of, "join": scale_plan.Cost(5e-7, 0, 0, 0, 7)}))
+    assert "10 G × (2 µs - 2 × 0.5 µs) = 2.8 h" in single
+    assert "20 G × 0.5 µs = 2.8 h" in single
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (scale_plan.time(5e-7), "0.5 µs"), (scale_plan.time(9.83e-6), "9.8 µs"),
+        (scale_plan.time(0.43), "430 ms"), (scale_plan.time(90.4), "90 s"),
+        (scale_plan.time(600), "10 min"), (scale_plan.time(7_300), "2 h"),
+        (scale_plan.time(9.7e7), "26,944 h"), (scale_plan.size(7.65e12), "7.7 TB"),
+        (scale_plan.size(33_824), "34 kB"), (scale_plan.count(2e10), "20 G"),
+    ],
+)  # fmt: skip
+def test_numbers_as_they_are_shown(shown: str, expected: str) -> None:
+    assert shown == expected
+
+
+def test_rows_of_scale_are_no_rows_of_the_readme(tmp_path: Path) -> None:
+    for name in ("scale.json", "count.json"):
+        harness.append_rows(tmp_path / name, [{"op": name}])
+    assert harness.read_all(tmp_path) == [{"op": "count.json"}]
+
+
 # --------------------------------------------------------------------------------------- site
 
 
@@ -281,14 +338,11 @@ def test_pages_of_the_interface_name_all_that_is_public() -> None:
         assert names - listed[module.partition(".")[0]] == set(), module
 
 
-COMING = {"reliability.md", "fuzz-log.md"}  # in the navigation, whether they are there or not
-
-
 def test_every_page_is_in_the_navigation() -> None:
     text = (ROOT / "mkdocs.yml").read_text()
     listed = set(re.findall(r"[\w/-]+\.md", text.partition("\nnav:")[2]))
     there = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
-    assert listed - COMING == there - COMING
+    assert listed == there
 
 
 def test_the_site_builds_without_a_warning_and_loads_nothing(tmp_path: Path) -> None:
