@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 import pytest
-from test_seqlet_motifs import matrix_of
+from seqlet_words import matrix_of
 from test_seqlets import write
 
 from kmerengine import InputError

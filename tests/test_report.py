@@ -1,36 +1,29 @@
-"""The page about a run: what is in it, what is refused, and how a browser shows it."""
+"""The page about a run: what is in it, and what is refused."""
 
 import json
 import re
 import shutil
 import sys
-from collections.abc import Iterator
-from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from chromium import PROGRAM, Page, chromium
 from click.testing import CliRunner
+from report_world import Parsed, World, attributions_of, make_world
 from scipy.stats import pearsonr
 from small_data import SMALL, make_data
 
-from kmerengine import Dataset, InputError, schemas
-from kmerengine.motifs.motif import Motif
+from kmerengine import InputError, schemas
 from modelkit import report
 from modelkit.cli import main
 from modelkit.config_files import read_config
 from modelkit.inference.evaluate import evaluate
-from modelkit.inference.evaluation import Evaluation
 from modelkit.inference.predict import predict
 from modelkit.interpretation.attribution.attributions import Attributions, write_attributions
-from modelkit.interpretation.insertions.footprint import footprint
-from modelkit.interpretation.motifs.motifs import motifs
-from modelkit.interpretation.motifs.seqlets import seqlets
 from modelkit.training.run import Run
 from modelkit.training.train import train
 
@@ -39,116 +32,11 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 NAME = "<script>alert(1)</script> & $x^ Zürich 組織"
 LARGEST = 5_000_000  # bytes
 COMMANDS = ("train", "evaluate", "report", "attribute", "motifs", "footprint")
-VOID = {"meta", "link", "img", "br"}
-
-
-class World(NamedTuple):
-    """A run with everything that a page can show."""
-
-    run: Run
-    data: Dataset
-    found: Evaluation
-    folder: Path
-
-    @property
-    def inputs(self) -> dict[str, Any]:
-        parts = ("evaluation", "attributions", "motifs", "footprints")
-        return {"dataset": self.data} | {name: self.folder / name for name in parts}
-
-
-class Element(NamedTuple):
-    tag: str
-    attributes: dict[str, str]
-    text: list[str]  # of it and what it holds
-
-
-class Parsed(HTMLParser):
-    """A page as a list of elements; tags that are not closed in order are an error."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: list[Element] = []
-        self._open: list[Element] = []
-        self.feed(text)
-        self.close()
-        assert not self._open
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        names = [name for name, _ in attrs]
-        assert len(set(names)) == len(names), (tag, names)
-        element = Element(tag, {name: value or "" for name, value in attrs}, [])
-        self.elements.append(element)
-        if tag not in VOID:
-            self._open.append(element)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop().tag == tag
-
-    def handle_data(self, data: str) -> None:
-        for each in self._open:
-            each.text.append(data)
-
-    def all(self, *tags: str) -> list[Element]:
-        return [each for each in self.elements if each.tag in tags]
-
-    def text(self, tag: str) -> list[str]:
-        return [" ".join("".join(each.text).split()) for each in self.all(tag)]
-
-    def table(self, caption: str) -> list[list[Element]]:
-        """Rows of the table with this caption, the names first."""
-        rows: list[list[Element]] = []
-        inside = False
-        for each in self.elements:
-            if each.tag == "caption":
-                inside = "".join(each.text).strip().startswith(caption)
-            elif inside and each.tag == "tr":
-                rows.append([])
-            elif inside and each.tag in ("th", "td"):
-                rows[-1].append(each)
-        assert rows, caption
-        return rows
-
-    def values(self, caption: str) -> dict[str, dict[str, str]]:
-        """Numbers in full, by the names of rows and columns."""
-        head, *body = self.table(caption)
-        names = ["".join(each.text).strip() for each in head]
-        return {
-            "".join(row[0].text).strip(): {
-                name: each.attributes.get("data-value", "".join(each.text).strip())
-                for name, each in zip(names[1:], row[1:], strict=True)
-            }
-            for row in body
-        }
-
-
-def attributions_of(data: Dataset, output: Path, targets: list[str]) -> Attributions:
-    """Noise, with the word GATAAG above it wherever it is."""
-    rng = np.random.default_rng(1)
-    codes = np.array(data.sequence)
-    word = np.array([2, 0, 3, 0, 0, 2])
-    codes[:, 40:46] = word
-    scores = rng.normal(0, 0.02, (len(codes), len(targets), 4, codes.shape[1])).astype(np.float32)
-    scores[:, :, word, np.arange(40, 46)] += 1
-    prediction = rng.gamma(2, 20, (len(codes), len(targets)))
-    return write_attributions(
-        output, data.regions, codes, scores, targets=targets, method="deepshap", head="totals",
-        prediction=prediction, delta=prediction * 0.01, spread=prediction,
-    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    folder = tmp_path_factory.mktemp("world")
-    data = make_data(folder)
-    run = train(read_config(model="bpaitac", changes=SMALL), data, folder / "run")
-    found = evaluate(run, data, folder / "evaluation", resamples=50)
-    made = attributions_of(data, folder / "attributions", ["s0", "s1"])
-    seqlets(made, folder / "seqlets.parquet")
-    database = [Motif(name="GATA", probabilities=0.04 + 0.84 * np.eye(4)[[2, 0, 3, 0, 0, 2]],
-                      nsites=100)]  # fmt: skip
-    motifs([folder / "seqlets.parquet"], folder / "motifs", database=database, q=1)
-    footprint(run, data, folder / "footprints", words=["GATAAG", "TTAC"], n_backgrounds=8, flank=6)
-    return World(run, data, found, folder)
+    return make_world(tmp_path_factory.mktemp("world"))
 
 
 @pytest.fixture(scope="module")
@@ -588,156 +476,4 @@ def test_the_command_writes_the_same_bytes(world: World, page: Path, tmp_path: P
     again = CliRunner().invoke(main, line)
     assert again.exit_code == 1
     assert again.stderr.startswith("Error: ")
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    if PROGRAM is None:
-        pytest.skip("no chromium on this machine; apt-get install chromium")
-    with chromium(tmp_path_factory.mktemp("browser") / "profile") as found:
-        yield found
-
-
-SHOWN = """[...document.images].every(i => i.complete && i.naturalWidth > 0)"""
 COLUMN = """(n => [...document.querySelectorAll("table")][n].tBodies[0].rows)(%d)"""
-
-
-class TestInABrowser:
-    def test_nothing_fails_and_nothing_is_loaded(self, browser: Page, page: Path) -> None:
-        browser.open(page)
-        assert browser.run("document.images.length") > 20
-        assert browser.run(SHOWN)
-        assert browser.run("getComputedStyle(document.querySelector('.skip')).position")
-        assert browser.errors == []
-        assert browser.requests == [page.resolve().as_uri()]
-
-    @pytest.mark.parametrize("width", [320, 390, 1280])
-    def test_the_page_does_not_scroll_sideways(self, browser: Page, page: Path, width: int) -> None:
-        browser.open(page, width=width)
-        browser.run("document.querySelectorAll('details').forEach(d => { d.open = true; })")
-        assert browser.run("document.documentElement.scrollWidth") <= width
-        assert browser.run("document.documentElement.clientWidth") >= width - 20
-        if width < 600:  # wide tables scroll in their own boxes
-            boxes = "[...document.querySelectorAll('.box')]"
-            assert browser.run(f"{boxes}.some(b => b.scrollWidth > b.clientWidth)")
-            assert browser.run(f"{boxes}.every(b => b.getBoundingClientRect().right <= {width})")
-
-    def test_a_click_on_a_name_sorts(self, browser: Page, page: Path) -> None:
-        browser.open(page)
-        where = """
-            (() => {
-              const tables = [...document.querySelectorAll("table")];
-              const table = tables.find(t => t.caption.textContent.startsWith("Numbers of each"));
-              const names = [...table.tHead.rows[0].cells];
-              const at = names.findIndex(c => c.textContent.startsWith("train loss"));
-              return [table, names[at], at];
-            })()
-        """
-        values = (
-            f"(([t, , at]) => [...t.tBodies[0].rows].map(r => r.cells[at].dataset.value))({where})"
-        )
-        click = f"(([, name]) => name.querySelector('button').click())({where})"
-        kind = f"(([, name]) => name.getAttribute('aria-sort'))({where})"
-        before = [float(each) for each in browser.run(values)]
-        assert len(before) == 4
-        assert browser.run(kind) is None
-        browser.run(click)
-        assert [float(each) for each in browser.run(values)] == sorted(before)
-        assert browser.run(kind) == "ascending"
-        browser.run(click)
-        assert [float(each) for each in browser.run(values)] == sorted(before, reverse=True)
-        assert browser.run(kind) == "descending"
-        assert browser.errors == []
-
-    def test_names_sort_as_people_count_and_none_is_last(
-        self, browser: Page, page: Path, tmp_path: Path
-    ) -> None:
-        """In a page whose one table is another: the script is the page's own."""
-        text = page.read_text("utf-8")
-        rows = "".join(
-            f'<tr><th scope="row">{name}</th><td data-value="{value}">x</td></tr>'
-            for name, value in (("s10", "2"), ("s9", ""), ("s1", "-3"), ("t", "1e3"))
-        )
-        body = f"<thead><tr><th>a</th><th>b</th></tr></thead><tbody>{rows}</tbody>"
-        changed = re.sub(r"<main.*</main>", f"<main><table>{body}</table></main>", text, flags=re.S)
-        (tmp_path / "t.html").write_text(changed, "utf-8")
-        browser.open(tmp_path / "t.html")
-        names = "[...document.querySelectorAll('tbody th')].map(c => c.textContent)"
-        first, second = (f"document.querySelectorAll('thead button')[{i}].click()" for i in (0, 1))
-        browser.run(first)
-        assert browser.run(names) == ["s1", "s9", "s10", "t"]
-        browser.run(second)
-        assert browser.run(names) == ["s1", "s10", "t", "s9"]
-        browser.run(second)
-        assert browser.run(names) == ["t", "s10", "s1", "s9"]
-        kinds = "[...document.querySelectorAll('thead th')].map(c => c.getAttribute('aria-sort'))"
-        assert browser.run(kinds) == [None, "descending"]
-
-    def test_text_has_contrast(self, browser: Page, page: Path) -> None:
-        """4.5:1 of every text on its ground (WCAG 2.2, 1.4.3)."""
-        browser.open(page)
-        worst = browser.run("""
-            (() => {
-              const light = c => c.match(/[\\d.]+/g).slice(0, 3).map(v => v / 255)
-                .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-                .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-              const ground = e => {
-                const c = e ? getComputedStyle(e).backgroundColor : "rgb(255, 255, 255)";
-                return c === "rgba(0, 0, 0, 0)" ? ground(e.parentElement) : c;
-              };
-              const ratios = [...document.querySelectorAll("body *")]
-                .filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()))
-                .map(e => [light(getComputedStyle(e).color), light(ground(e))])
-                .map(([a, b]) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05));
-              return [ratios.length, Math.min(...ratios)];
-            })()
-        """)
-        assert worst[0] > 100
-        assert worst[1] >= 4.5
-
-    def test_the_keyboard_reaches_tables_and_shows_where_it_is(
-        self, browser: Page, page: Path
-    ) -> None:
-        browser.open(page)
-        for kind in ("keyDown", "keyUp"):
-            browser.ask("Input.dispatchKeyEvent", type=kind, key="Tab", code="Tab",
-                        windowsVirtualKeyCode=9)  # fmt: skip
-        assert browser.run("document.activeElement.className") == "skip"
-        assert browser.run("document.activeElement.getBoundingClientRect().left") >= 0
-        assert browser.run("getComputedStyle(document.activeElement).outlineStyle") == "solid"
-        assert browser.run("[...document.querySelectorAll('.box')].every(b => b.tabIndex === 0)")
-
-    def test_it_prints(self, browser: Page, page: Path) -> None:
-        browser.open(page)
-        printed = browser.pdf()
-        assert printed.startswith(b"%PDF-")
-        assert len(re.findall(rb"/Type\s*/Page\b", printed)) >= 3
-        browser.ask("Emulation.setEmulatedMedia", media="print")
-        try:
-            assert browser.run("getComputedStyle(document.querySelector('nav')).display") == "none"
-            assert browser.run("document.querySelector('pre').getBoundingClientRect().height") > 100
-            browser.resize(680)  # A4 within its margins
-            assert browser.run("document.documentElement.scrollWidth") <= 680
-        finally:
-            browser.ask("Emulation.setEmulatedMedia", media="")
-
-    def test_it_works_without_its_script(self, browser: Page, page: Path) -> None:
-        browser.ask("Emulation.setScriptExecutionDisabled", value=True)
-        try:
-            browser.open(page)
-            assert browser.run("document.querySelectorAll('table button').length") == 0
-            assert browser.run("document.querySelector('h1').offsetHeight") > 0
-            assert browser.run(SHOWN)
-        finally:
-            browser.ask("Emulation.setScriptExecutionDisabled", value=False)
-
-    def test_the_driver_sees_what_is_wrong(self, browser: Page, tmp_path: Path) -> None:
-        """Or the tests above could not fail."""
-        (tmp_path / "bad.html").write_text(
-            "<img src='nothing.png'><script>console.error('a'); throw new Error('b')</script>"
-        )
-        browser.open(tmp_path / "bad.html")
-        assert not browser.run(SHOWN)
-        assert any(each.endswith("nothing.png") for each in browser.requests)
-        assert any("'a'" in each for each in browser.errors)
-        assert any("Error: b" in each for each in browser.errors)

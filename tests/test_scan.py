@@ -1,4 +1,4 @@
-"""`kmerengine scan` against strings, FIMO and memelite; q-values; outputs; FIMO's own tables."""
+"""`kmerengine scan` against strings; regions, q-values, and outputs."""
 
 import gzip
 import json
@@ -12,27 +12,16 @@ import pyarrow.parquet as pq
 import pysam
 import pytest
 from click.testing import CliRunner
+from scan_world import BOX, UNIFORM, rows_of, write_fasta
 from scipy.stats import false_discovery_control
 
-from kmerengine import InputError, Motif, MotifHits, read_fimo, read_motifs, scan
+from kmerengine import InputError, Motif, MotifHits, scan
 from kmerengine.cli import main
 from kmerengine.io.bed import read_regions
 from kmerengine.motifs import search as scan_search
-from kmerengine.motifs.scores import MotifScores
 from native_kernels import motif_scan
 
 OTHER = str.maketrans("ACGT", "TGCA")
-UNIFORM = [0.25] * 4
-NRDB = [0.274552, 0.225448, 0.225448, 0.274552]  # FIMO's default, strands averaged
-
-BOX = Motif.from_counts(
-    "M1",
-    [
-        [12, 2, 3, 3], [0, 19, 1, 0], [18, 1, 0, 1], [1, 15, 2, 2], [0, 0, 20, 0], [2, 3, 4, 11],
-        [1, 0, 18, 1],
-    ],
-    alt_name="box",
-)  # fmt: skip
 PALINDROME = Motif.from_counts("P", [[9, 1, 0, 0], [0, 9, 1, 0], [0, 1, 9, 0], [0, 0, 1, 9]])
 MOTIFS = [BOX, PALINDROME]
 
@@ -56,14 +45,6 @@ def random_genome(seed=3, lengths=(700, 5, 3, 0, 400, 7)):
         contigs[f"chr{number + 1}"] = text
     contigs["chr6"] = "acacgtg"
     return contigs
-
-
-def write_fasta(contigs, path="g.fa", line=50):
-    with Path(path).open("w") as file:
-        for name, text in contigs.items():
-            file.write(f">{name} x\n")
-            file.writelines(f"{text[i : i + line]}\n" for i in range(0, len(text), line))
-    return Path(path)
 
 
 def slow_scores(motif, background, pseudocount=0.1):
@@ -110,12 +91,6 @@ def by_strings(contigs, motifs, p, background=UNIFORM):
                         row = (contig, start, end, motif.name, bits, strand, tail[score], bases)
                         hits.append(((place, start, number, strand), row))
     return [row for _, row in sorted(hits)]
-
-
-def rows_of(hits, *names):
-    names = names or ("chrom", "start", "end", "motif", "score", "strand", "p", "sequence")
-    table = hits.table()
-    return list(zip(*(table[name].to_pylist() for name in names), strict=True))
 
 
 def close(found, expected):
@@ -196,135 +171,6 @@ def test_a_motif_that_no_word_can_match_is_noted():
     assert [note for note in hits.notes if "motif" in note] == [
         "motif P: no word has a p-value of at most 0.0001; it has no hits"
     ]
-
-
-# ------------------------------------------------------------------- against FIMO and memelite
-
-# MEME Suite 5.4's FIMO (through pymemesuite 0.1.0a4) on GOLDEN_GENOME: threshold 2e-3,
-# pseudocount 0.1, its default background with strands averaged. First and last base, 1-based.
-GOLDEN_GENOME = {
-    "s1":
-    "GCTAAAGACAATTACATAACATACACGTCAGCACGAAACTTGTTGGCCCAGTGTGAATCGCTTAAGGGTTAAGTA"
-    "AGTGTGATGCATACGCCTTTACTTGACACGTGCACCCCATCGGACTGGCATTTTTATTACACTCAGAAACAGAAC"
-    "TCGGGTAATTTTGACAGGTCACGCAGAGGCGCGCCCTCCTGAAGTGCGTGnnacacgtgTATGAATCTCTGATTT"
-    "ACCCACTCTGCCAAACTCCAGCGCGGTCAGTTCCATCACCCTAAGTAACCGAATAATGCGTTCGCTCTATTGACT",
-    "s2":
-    "ACGACGCGCTCATTCCCTTGTCGGAGAGTTATGGAACAAGGACGCTGTCTGAGACTAGAAGACAGATAGTGCACA"
-    "CGACCGGCGTCGGAGAAACTCTATTCACGTGTTGACAAGTCAATGCGATCCGTAGGGGCAGCGCAGTATGCCAAG"
-    "ACTATAGGCACTGTCGCATCACAAACGATTAACTGATAAATGAGCCCTTTATGACACGGGCATATGACTGGTTTA"
-    "CGATAGTATGTCCAACGGCGAGCTTTACATTTGCTGTGAGAGGTACAGGGATTAGTGAGAAGCCGTGCGTATCAA",
-}  # fmt: skip
-GOLDEN = """
-s1 101 107 + 11.755102040816325 5.3463763652933376e-05
-s2 107 101 - 11.755102040816325 5.3463763652933376e-05
-s1 203 209 + 11.755102040816325 5.3463763652933376e-05
-s1 210 204 - 11.755102040816325 5.3463763652933376e-05
-s2 204 210 + 10.58163265306122 9.73654776053044e-05
-s1 108 102 - 10.051020408163268 0.00018516890551004643
-s2 100 106 + 9.765306122448976 0.00023863266916297982
-s1 149 155 + 6.448979591836732 0.001708517047534467
-s2 21 15 - 6.428571428571431 0.0017619808111874003
-s2 211 205 - 6.204081632653065 0.0019849097460050927
-"""
-
-
-def test_golden_hits_of_fimo():
-    write_fasta(GOLDEN_GENOME)
-    expected = {}
-    for line in GOLDEN.split("\n")[1:-1]:
-        chrom, first, last, strand, bits, p = line.split()
-        low, high = sorted((int(first), int(last)))
-        expected[chrom, low - 1, high, strand] = (float(bits), float(p))
-    hits = scan("g.fa", [BOX], p=2e-3, background=NRDB)
-    found = {
-        row[:4]: row[4:] for row in rows_of(hits, "chrom", "start", "end", "strand", "score", "p")
-    }
-    assert found.keys() == expected.keys()
-    for key, (bits, p) in expected.items():
-        assert found[key] == (pytest.approx(bits, rel=1e-12), pytest.approx(p, rel=2e-6))
-
-
-YEAST_MOTIFS = {"MA0466.2": 1942, "MA0139.1": 1702, "MA0083.3": 2483, "MA0095.2": 3868}
-
-
-def yeast(data, **options):
-    """Hits of four motifs: CEBPB, CTCF, SRF, YY1 (10 to 19 bp)."""
-    return scan(
-        data / "yeast/sacCer3.fa.gz",
-        data / "motifs/JASPAR_CORE_2016_vertebrates.meme",
-        names=list(YEAST_MOTIFS),
-        **options,
-    )
-
-
-@pytest.mark.data
-def test_yeast_has_as_many_hits_as_fimo_finds(data):
-    """The numbers are FIMO's, made as GOLDEN at 1e-4; so were all 9,995 places and scores."""
-    hits = yeast(data, background=NRDB)
-    assert Counter(motif for (motif,) in rows_of(hits, "motif")) == YEAST_MOTIFS
-
-
-def memelite_hits(matrices, fasta, threshold, **options):
-    """Start, strand, score and p of each hit, by motif and contig."""
-    import memelite
-    found = {}
-    for frame in memelite.fimo(matrices, str(fasta), threshold=threshold, **options):
-        columns = (frame[name] for name in ("motif_name", "sequence_name", "start", "strand"))
-        keys = zip(*columns, strict=True)
-        found |= dict(zip(keys, zip(frame["score"], frame["p-value"], strict=True), strict=True))
-    return found
-
-
-@pytest.fixture(scope="module")
-def yeast_fasta(data, tmp_path_factory):
-    path = tmp_path_factory.mktemp("yeast") / "sacCer3.fa"
-    path.write_bytes(gzip.decompress((data / "yeast/sacCer3.fa.gz").read_bytes()))
-    return path
-
-
-@pytest.mark.data
-@pytest.mark.filterwarnings("ignore")
-def test_yeast_equals_memelite_given_the_same_integers(data, yeast_fasta):
-    """memelite's own DP and scan, on our integer scores: the same places and the same p-values.
-
-    A quarter of a step more per motif keeps its float sums off its borders between two scores.
-    """
-    ours = {
-        row[:4]: row[4] for row in rows_of(yeast(data), "motif", "chrom", "start", "strand", "p")
-    }
-    motifs = read_motifs(data / "motifs/JASPAR_CORE_2016_vertebrates.meme")
-    theirs = {}
-    for motif in motifs:
-        if motif.name in YEAST_MOTIFS:
-            scores = MotifScores.of(motif, UNIFORM)
-            bits = scores.weights / scores.scale + scores.offset
-            bits[0] += 0.25 / scores.scale
-            matrix = {motif.name: 2.0 ** (bits.T - 2)}
-            found = memelite_hits(matrix, yeast_fasta, 1e-4, eps=0, bin_size=1 / scores.scale)
-            theirs |= {key: p for key, (_, p) in found.items()}
-    assert ours.keys() == theirs.keys()
-    assert len(ours) > 10_000
-    for key, p in theirs.items():
-        assert ours[key] == pytest.approx(p, rel=1e-9)
-
-
-@pytest.mark.data
-@pytest.mark.filterwarnings("ignore")
-def test_yeast_agrees_with_memelite_as_it_is_to_its_rounding(data, yeast_fasta):
-    """memelite rounds scores to 0.01 bits here: hits near the threshold may differ, no others."""
-    hits = yeast(data, p=1.2e-4)
-    ours = {
-        row[:4]: row[4:] for row in rows_of(hits, "motif", "chrom", "start", "strand", "score", "p")
-    }
-    motifs = read_motifs(data / "motifs/JASPAR_CORE_2016_vertebrates.meme")
-    matrices = {m.name: m.smoothed(0.1, UNIFORM).T for m in motifs if m.name in YEAST_MOTIFS}
-    theirs = memelite_hits(matrices, yeast_fasta, 1e-4, eps=0, bin_size=0.01)
-    assert theirs.keys() <= ours.keys()
-    missing = ours.keys() - theirs.keys()
-    assert min(ours[key][1] for key in missing) > 0.9e-4
-    for key, (bits, p) in theirs.items():
-        assert ours[key][0] == pytest.approx(bits, abs=0.1)
-        assert ours[key][1] == pytest.approx(p, rel=0.1)
 
 
 # --------------------------------------------------------------------------- regions, best, q
@@ -573,77 +419,3 @@ def test_the_command():
     assert done.exit_code == 1
     assert "m.pfm: found what looks like hocomoco" in done.stderr
     assert done.stderr.count("\n") == 1
-
-
-# --------------------------------------------------------------------------- FIMO's own tables
-
-NEW = (
-    "motif_id\tmotif_alt_id\tsequence_name\tstart\tstop\tstrand\tscore\tp-value\tq-value\tmatched_sequence\n"
-    "MA1\tArnt\tchr2\t1\t6\t+\t11.2\t2.4e-05\t0.31\tCACGTG\n"
-    "MA2\t\tchr1\t101\t107\t-\t-3.5\t1e-4\t\tACACGTG\n"
-    "\n# FIMO (Find Individual Motif Occurrences): Version 5.4.1 compiled on Aug 2021\n"
-    "# The format of this file is described at https://meme-suite.org/doc/fimo-output-format.html.\n"
-)
-OLD = (
-    "#pattern name\tsequence name\tstart\tstop\tstrand\tscore\tp-value\tq-value\tmatched sequence\n"
-    "MA1\tchr2\t1\t6\t+\t11.2\t2.4e-05\t0.31\tCACGTG\n"
-    "MA2\tchr1\t101\t107\t-\t-3.5\t1e-4\t\tACACGTG\n"
-)
-OLDEST = (
-    "#pattern name\tsequence name\tstart\tstop\tscore\tp-value\tq-value\tmatched sequence\n"
-    "MA1\tchr2\t1\t6\t11.2\t2.4e-05\t0.31\tCACGTG\n"
-    "MA2\tchr1\t107\t101\t-3.5\t1e-4\t\tACACGTG\n"
-)
-
-
-@pytest.mark.parametrize("text", [NEW, "# " + NEW, OLD, OLDEST, NEW.replace("\n", "\r\n")])
-def test_fimo_tables_of_any_version(text):
-    Path("fimo.tsv").write_text(text, newline="")
-    rows = read_fimo("fimo.tsv").to_pylist()
-    shared = {"chrom": "chr2", "start": 0, "end": 6, "motif": "MA1", "score": 11.2, "strand": "+"}
-    assert rows[0] == shared | {
-        "p": 2.4e-5, "q": 0.31, "sequence": "CACGTG", "alt_name": "Arnt" if "Arnt" in text else "",
-    }  # fmt: skip
-    shared = {
-        "chrom": "chr1",
-        "start": 100,
-        "end": 107,
-        "motif": "MA2",
-        "score": -3.5,
-        "strand": "-",
-    }
-    assert rows[1] == shared | {"p": 1e-4, "q": None, "sequence": "ACACGTG", "alt_name": ""}
-    assert len(rows) == 2
-
-
-def test_fimo_tables_without_some_columns_or_rows():
-    lines = ["\t".join(line.split("\t")[:8]) for line in NEW.splitlines()[:3]]
-    Path("fimo.txt").write_text("\n".join(lines))
-    rows = read_fimo("fimo.txt").to_pylist()
-    assert [(row["motif"], row["q"], row["sequence"]) for row in rows] == [
-        ("MA1", None, None),
-        ("MA2", None, None),
-    ]
-    Path("fimo.txt.gz").write_bytes(gzip.compress(NEW.splitlines()[0].encode()))
-    assert read_fimo("fimo.txt.gz").num_rows == 0
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ("chr2\t1\t6", "chr2\t0\t6", "line 2: found start '0', expected a whole number from 1"),
-        ("chr2\t1\t6", "chr2\t1\t6.5", r"line 2: found end '6\.5'"),
-        ("chr2\t1\t6", "chr2\t1\t" + "9" * 30, "line 2: found end '999"),
-        ("11.2", "high", "line 2: found score 'high', expected a number"),
-        ("2.4e-05", "nan", "line 2: found p 'nan'"),
-        ("\t+\t", "\t*\t", r"line 2: found strand '\*'"),
-        ("\t11.2\t2.4e-05\t0.31\tCACGTG", "", "line 2: found 6 columns and no score"),
-        ("sequence_name", "sequence", "line 1: found 'motif_id.*expected the header"),
-        (NEW, "", "found no header, expected FIMO's table"),
-    ],
-)
-def test_bad_fimo_tables(old, new, message):
-    Path("fimo.tsv").write_text(NEW.replace(old, new, 1))
-    with pytest.raises(InputError, match=message) as error:
-        read_fimo("fimo.tsv")
-    assert "\n" not in str(error.value)
