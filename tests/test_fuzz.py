@@ -196,6 +196,19 @@ def test_documents_with_numbers_that_are_none_are_refused(tmp_path):
         result_targets.read_begun(tmp_path)
 
 
+def test_tables_that_lack_a_row_are_refused(tmp_path):
+    for name, table, read, message in (
+        ("footprint", "footprints.parquet", result_targets.read_footprints, "expected 40"),
+        ("topic_map.parquet", "topic_map.parquet", result_targets.read_topic_map,
+         "not every factor with every topic"),
+    ):  # fmt: skip
+        path = put(name, tmp_path) / table
+        read(tmp_path)
+        pq.write_table(pq.read_table(path).slice(1), path)
+        with pytest.raises(InputError, match=message):
+            read(tmp_path)
+
+
 def test_a_sample_without_gc_is_refused(tmp_path):
     path = put("sample", tmp_path) / "regions.parquet"
     assert all(0 < each < 1 for each in gc_of_sample(path))

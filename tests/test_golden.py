@@ -213,6 +213,14 @@ def test_a_newer_version_is_refused_in_one_line(name, tmp_path):
     assert "\n" not in str(caught.value)
 
 
+def test_a_newer_summary_alone_is_refused(tmp_path):
+    shutil.copytree(FOLDER / "evaluation", tmp_path / "evaluation")
+    path = tmp_path / "evaluation/metrics.json"
+    path.write_text(newer(path.read_text()))
+    with pytest.raises(InputError, match=r"of version 2, expected kmerengine\.evaluation of 1"):
+        golden_readers.of_evaluation(path)
+
+
 def digests(folder):
     files = [path for path in folder.rglob("*") if path.is_file()]
     return {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
