@@ -10,6 +10,8 @@ from typing import Any
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 
+ELEMENTS = 1 << 28  # of the result filled at a time: CuPy assigns by 32-bit indices
+
 
 def fill_windows_arrays(
     xp: ModuleType,
@@ -28,21 +30,26 @@ def fill_windows_arrays(
     Raises OverflowError for a count above `limit`.
     """
     n_channels = 2 if split else 1
-    out = xp.zeros(start.shape[0] * n_channels * width, dtype)
+    out = xp.zeros((start.shape[0], n_channels, width), dtype)
     where, channel, total = _distinct(xp, position, strand, count, split=split)
-    low = xp.searchsorted(where, start, side="left")
-    high = xp.searchsorted(where, start + width, side="left")
-    after = xp.cumsum(high - low)  # (window, cut) pairs up to and including each window
-    pair = xp.arange(int(after[-1]) if after.shape[0] else 0)
-    if pair.shape[0]:
+    step = max(1, ELEMENTS // (n_channels * width))
+    for first in range(0, start.shape[0], step):
+        begin = start[first : first + step]
+        low = xp.searchsorted(where, begin, side="left")
+        high = xp.searchsorted(where, begin + width, side="left")
+        after = xp.cumsum(high - low)  # (window, cut) pairs up to and including each window
+        pair = xp.arange(int(after[-1]))
+        if not pair.shape[0]:
+            continue
         window = xp.searchsorted(after, pair, side="right")
         cut = high[window] - (after[window] - pair)
-        at = where[cut] - start[window]
+        at = where[cut] - begin[window]
         values = total[cut]
         if int(values.max()) > limit:
             raise OverflowError(f"a base has {int(values.max())} cuts, at most {limit} fit")
-        out[(window * n_channels + channel[cut]) * width + at] = values.astype(dtype)
-    return out.reshape(start.shape[0], n_channels, width)
+        part = out[first : first + step].reshape(-1)  # a view
+        part[(window * n_channels + channel[cut]) * width + at] = values.astype(dtype)
+    return out
 
 
 def _distinct(
