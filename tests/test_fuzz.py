@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from inspect import getattr_static
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fuzz import child, cram, readers, result_targets, run
@@ -207,6 +208,17 @@ def test_tables_that_lack_a_row_are_refused(tmp_path):
         pq.write_table(pq.read_table(path).slice(1), path)
         with pytest.raises(InputError, match=message):
             read(tmp_path)
+
+
+def test_a_motif_of_a_topic_that_is_none_is_refused(tmp_path):
+    path = put("topic_motifs", tmp_path) / "topic_motifs.parquet"
+    table = pq.read_table(path)
+    assert table["frequencies"].null_count < len(table)
+    field = table.schema.field("aligned")
+    nulls = pa.nulls(len(table), field.type)
+    pq.write_table(table.set_column(table.schema.get_field_index("aligned"), field, nulls), path)
+    with pytest.raises(InputError, match="lacks what such a file has"):
+        modelkit.TopicMotifs.open(tmp_path)
 
 
 def test_a_sample_without_gc_is_refused(tmp_path):

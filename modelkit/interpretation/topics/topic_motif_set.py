@@ -117,7 +117,9 @@ class TopicMotifs:
             reader.expect(expected, reader.path)
             tables.append(reader.read())
         matches = MotifMatches.open(path / MATCHES) if about.get("matched") else None
-        return cls(tables[0], tables[1], about, matches, path)
+        found = cls(tables[0], tables[1], about, matches, path)
+        len(found.motifs)  # made here, so that a row that is none is refused with its file
+        return found
 
     def __len__(self) -> int:
         return len(self.table)
