@@ -128,7 +128,7 @@ TABLES = [
         "filters": "filters {w}/run --data {w}/d --split validation --device cpu",
         "tomtom": "tomtom {w}/motifs.meme {w}/motifs.meme --threads 1",
         "topics kmers": "topics kmers {w}/topics",
-        "topics motifs": "topics motifs {w}/topics --length 6 --device cpu",
+        "topics motifs": "topics motifs {w}/topics --length 8 --device cpu",
         "topics proportions": "topics proportions {w}/topics {w}/d --device cpu",
     }.items()),
 ]  # fmt: skip

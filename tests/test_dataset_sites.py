@@ -146,7 +146,7 @@ def put(row, **values):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (put(3, chrom="chr7"), r"row 3, chr7:.*a contig that is not in it"),
+        (put(3, chrom="chr7"), r"row 3, 'chr7', .*a contig that is not in it"),
         (put(2, end=5), r"row 2, .*-5: found a window that is empty"),
         (put(4, label=2), "row 4, .*found a label, expected 0 or 1"),
         (put(5, core_end=42), "row 5, .*a motif outside its window, expected one within 41 bp"),

@@ -17,6 +17,7 @@ from kmerengine.errors import InputError
 from kmerengine.io.arrays import map_array
 from kmerengine.io.atomic import atomic, check_writable
 from kmerengine.io.fasta import Genome
+from kmerengine.io.messages import shown
 from kmerengine.io.tables import TableReader
 from kmerengine.regions import LEAVES_CONTIG, Regions
 
@@ -161,7 +162,7 @@ def _read(
         )
         inside = (cores[:, 0] >= 0) & (cores[:, 0] < cores[:, 1]) & (cores[:, 1] <= width)
     for good, what, expected in (
-        (contig >= 0, "a contig that is not in it", f"those of {genome}"),
+        (contig >= 0, "a contig that is not in it", f"those of {Path(genome).name}"),
         (end > start, "a window that is empty", "bases"),
         (end - start == width, "a window of another width", f"{width} bp as before"),
         ((start >= 0) & (end <= lengths[contig]), "a window that leaves its contig", str(genome)),
@@ -172,8 +173,8 @@ def _read(
         if not good.all():
             row = int(np.argmin(good))
             raise InputError(
-                f"{path}: row {row}, {chrom.names[chrom.of[row]]}:{start[row]}-{end[row]}: found "
-                f"{what}, expected {expected}; give the genome that was sampled, or draw again"
+                f"{path}: row {row}, {shown(chrom.names[chrom.of[row]])}, {start[row]}-{end[row]}: "
+                f"found {what}, expected {expected}; give the genome that was sampled, or draw again"
             )
     score = rows["score"].to_numpy().astype(np.float64) if has_cores else np.full(n, np.nan)
     gc = rows["gc"].to_numpy(zero_copy_only=False).astype(np.float64)
