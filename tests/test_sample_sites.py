@@ -511,13 +511,16 @@ def test_a_long_name_in_a_bed_file(plain):
         ("end", 0, "expected 0 <= start < end"),
         ("p", float("nan"), "instance 1: found p-value nan"),
         ("p", -0.5, "instance 1: found p-value -0.5"),
+        ("strand", "\u2028", r"found strand '\\u2028', expected \+, - or \."),
     ],
 )
 def test_values_that_no_scan_writes(scanned, column, value, words):
     _, genome, hits, peaks, folder = scanned
     table = hits.table()
     at = table.column_names.index(column)
-    plain = table.column(at).cast(pa.string() if column == "chrom" else table.schema.types[at])
+    plain = table.column(at).cast(
+        pa.string() if column in ("chrom", "strand") else table.schema.types[at]
+    )
     changed = pa.array([value, *plain.to_pylist()[1:]], plain.type)
     field = table.schema.field(at).with_nullable(True)
     wrong = folder / "w.parquet"

@@ -174,7 +174,8 @@ def _read(
             row = int(np.argmin(good))
             raise InputError(
                 f"{path}: row {row}, {shown(chrom.names[chrom.of[row]])}, {start[row]}-{end[row]}: "
-                f"found {what}, expected {expected}; give the genome that was sampled, or draw again"
+                f"found {what}, expected {expected}; give the genome that was sampled, or draw "
+                "again"
             )
     score = rows["score"].to_numpy().astype(np.float64) if has_cores else np.full(n, np.nan)
     gc = rows["gc"].to_numpy(zero_copy_only=False).astype(np.float64)

@@ -134,6 +134,9 @@ def _of_table(table: pa.Table, where: object) -> Instances:
         names[name] = column.dictionary.to_pylist()
         if None in names[name]:
             raise InputError(f"{where}: found null among the words of column {name!r}")
+    strange = [name for name in names["strand"] if name not in ("+", "-", ".")]
+    if strange:
+        raise InputError(f"{where}: found strand {shown(strange[0])}, expected +, - or .")
     values = {name: table.column(name).to_numpy() for name in ("start", "end", "score", "p")}
     return Instances(
         contig_names=names["chrom"],
