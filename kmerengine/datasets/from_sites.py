@@ -161,11 +161,12 @@ def _read(
             [rows[name].to_numpy().astype(np.int64) for name in schemas.CORE_COLUMNS.names], 1
         )
         inside = (cores[:, 0] >= 0) & (cores[:, 0] < cores[:, 1]) & (cores[:, 1] <= width)
+    where = Path(genome).name
     for good, what, expected in (
-        (contig >= 0, "a contig that is not in it", f"those of {Path(genome).name}"),
+        (contig >= 0, "a contig that is not in it", f"those of {where}"),
         (end > start, "a window that is empty", "bases"),
         (end - start == width, "a window of another width", f"{width} bp as before"),
-        ((start >= 0) & (end <= lengths[contig]), "a window that leaves its contig", str(genome)),
+        ((start >= 0) & (end <= lengths[contig]), "a window that leaves its contig", where),
         (known, "a strand that is none", "+, - or ."),
         (labels <= 1, "a label", "0 or 1"),
         (inside, "a motif outside its window", f"one within {width} bp"),
