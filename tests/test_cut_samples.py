@@ -172,6 +172,7 @@ def test_a_sheet_names_pools_and_groups(tmp_path: Path) -> None:
         ("sample\tfile\na\n", "line 2: found 'a', expected sample and file"),
         ("sample,file\n,a.bam\n", "line 2: found ',a.bam'"),
         ("sample,file,file\na,b,c\n", "line 1: found columns"),
+        ("sample,file\na,a.bam\nb,a.bam\na,./a.bam\n", "line 4: sample 'a' has the file"),
     ],
 )
 def test_a_sheet_that_is_none(text: str, message: str, tmp_path: Path) -> None:
@@ -331,6 +332,7 @@ def test_a_signal_is_the_table(scale: str, tmp_path: Path) -> None:
         ("x.bw", {}, "2 samples and no {sample} in the output's name"),
         ("{sample}.bw", {"strands": "split"}, "two strands and no {strand}"),
         ("{sample}.{strand}.bw", {}, "found {strand} in the output's name"),
+        ("{sample}.{stand}.bw", {}, "found {stand} in the output's name, expected {sample} or"),
         ("x.parquet", {"strands": "split"}, "is a table, which keeps strands apart"),
         ("x.parquet", {"scale": "cpm"}, "is a table"),
         ("x.txt", {}, "found suffix '.txt', expected .parquet or .arrow"),
