@@ -158,7 +158,8 @@ def chosen_vocabulary(
 
     names = ("k", "max_wildcards", "gkm", "mask", "stranded")
     given = {name: options.pop(name) for name in names}
-    if only_if_asked and not any(given.values()):
+    not_asked = {"mask": (), "stranded": False}  # and None; 0 was asked for
+    if only_if_asked and all(given[name] == not_asked.get(name) for name in names):
         return None
     return Vocabulary.choose(**given)
 
