@@ -118,11 +118,17 @@ def cut_options(*, groups: bool = True) -> Callable[[F], F]:
             "--min-mapq",
             type=int,
             default=0,
+            show_default=True,
             help="Drop reads of lower mapping quality; of a pair, the left mate's.",
         ),
         click.option("--drop-duplicates", is_flag=True, help="Drop reads flagged so."),
         click.option(
-            "--min-length", type=int, default=0, metavar="BP", help="Of a pair's fragment."
+            "--min-length",
+            type=int,
+            default=0,
+            show_default=True,
+            metavar="BP",
+            help="Of a pair's fragment.",
         ),
         click.option("--max-length", type=int, metavar="BP", help="Of a pair's fragment."),
         click.option(
