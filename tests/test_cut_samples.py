@@ -326,6 +326,19 @@ def test_a_signal_is_the_table(scale: str, tmp_path: Path) -> None:
     assert (document["shift"], document["samples"]) == ("+4/-4", ["a", "b"])
 
 
+def test_mates_that_are_no_fragment_are_records_that_were_dropped(tmp_path: Path) -> None:
+    apart = "chr1\t100\t136\tchr2\t164\t200\tr\t60\t+\t-\n"
+    (tmp_path / "a.bedpe").write_text(apart + "chr1\t100\t136\tchr1\t164\t200\tr\t60\t+\t-\n")
+    made = kmerengine.cuts([tmp_path / "a.bedpe"], output=tmp_path / "a.parquet")
+    report = made.provenance["reads"]["a"]
+    assert (report["records"], report["kept"]) == (2, 1)
+    assert report["dropped"] == {"mates on different contigs": 1}
+    (tmp_path / "b.bedpe").write_text(apart)
+    message = r"nothing is left of 1 records \(1 mates on different contigs\)"
+    with pytest.raises(InputError, match=message):
+        kmerengine.cuts([tmp_path / "b.bedpe"], output=tmp_path / "b.parquet")
+
+
 @pytest.mark.parametrize(
     ("output", "options", "message"),
     [

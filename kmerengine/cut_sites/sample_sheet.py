@@ -69,7 +69,7 @@ def read_sheet(path: Path) -> list[Sample]:
             f"{path}: line {line}: found columns {', '.join(names)}; expected sample, file and, "
             "if wanted, groups"
         )
-    samples = []
+    samples: list[Sample] = []
     for line, text in rest:
         fields = _fields(text, tab)
         row = dict(zip(names, fields, strict=False))
