@@ -215,3 +215,12 @@ def test_command(files, tmp_path):
     assert done.exit_code == 0
     assert "5 examples" in done.output
     assert Dataset.open(tmp_path / "e").bias.shape == (5, 120)
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    runs = [impulse(tmp_path / name, window=window) for name, window in (("a", 30), ("b", 20))]
+    (runs[0].path / "best.safetensors").write_bytes(
+        (runs[1].path / "best.safetensors").read_bytes()
+    )
+    with pytest.raises(InputError, match=r"a/best.safetensors: holds weights of another network"):
+        Run.open(runs[0].path).network()

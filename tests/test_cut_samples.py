@@ -172,6 +172,7 @@ def test_a_sheet_names_pools_and_groups(tmp_path: Path) -> None:
         ("sample\tfile\na\n", "line 2: found 'a', expected sample and file"),
         ("sample,file\n,a.bam\n", "line 2: found ',a.bam'"),
         ("sample,file,file\na,b,c\n", "line 1: found columns"),
+        ("sample,file\na,a.bam\nb,a.bam\na,./a.bam\n", "line 4: sample 'a' has the file"),
     ],
 )
 def test_a_sheet_that_is_none(text: str, message: str, tmp_path: Path) -> None:
@@ -325,12 +326,26 @@ def test_a_signal_is_the_table(scale: str, tmp_path: Path) -> None:
     assert (document["shift"], document["samples"]) == ("+4/-4", ["a", "b"])
 
 
+def test_mates_that_are_no_fragment_are_records_that_were_dropped(tmp_path: Path) -> None:
+    apart = "chr1\t100\t136\tchr2\t164\t200\tr\t60\t+\t-\n"
+    (tmp_path / "a.bedpe").write_text(apart + "chr1\t100\t136\tchr1\t164\t200\tr\t60\t+\t-\n")
+    made = kmerengine.cuts([tmp_path / "a.bedpe"], output=tmp_path / "a.parquet")
+    report = made.provenance["reads"]["a"]
+    assert (report["records"], report["kept"]) == (2, 1)
+    assert report["dropped"] == {"mates on different contigs": 1}
+    (tmp_path / "b.bedpe").write_text(apart)
+    message = r"nothing is left of 1 records \(1 mates on different contigs\)"
+    with pytest.raises(InputError, match=message):
+        kmerengine.cuts([tmp_path / "b.bedpe"], output=tmp_path / "b.parquet")
+
+
 @pytest.mark.parametrize(
     ("output", "options", "message"),
     [
         ("x.bw", {}, "2 samples and no {sample} in the output's name"),
         ("{sample}.bw", {"strands": "split"}, "two strands and no {strand}"),
         ("{sample}.{strand}.bw", {}, "found {strand} in the output's name"),
+        ("{sample}.{stand}.bw", {}, "found {stand} in the output's name, expected {sample} or"),
         ("x.parquet", {"strands": "split"}, "is a table, which keeps strands apart"),
         ("x.parquet", {"scale": "cpm"}, "is a table"),
         ("x.txt", {}, "found suffix '.txt', expected .parquet or .arrow"),

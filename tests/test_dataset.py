@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pyBigWig
 import pytest
 from click.testing import CliRunner
 
@@ -354,6 +355,7 @@ def test_arguments_that_do_not_fit_are_refused_and_leave_nothing(files, tmp_path
         ({"input_width": 2900}, "peaks.bed: no example is left of 6 regions .* leaves its contig"),
         ({"profiles": tmp_path, "strands": "split"}, "strands: found with profiles"),
         ({"vocabulary": kmerengine.Vocabulary.exact(4)}, "expected --kmers with it"),
+        ({"split": ["test=0.2"], "seed": -1}, "seed: found -1, expected 0 or more"),
     ):
         with pytest.raises(InputError, match=message):
             make(files, tmp_path, **options)
@@ -364,6 +366,48 @@ def test_arguments_that_do_not_fit_are_refused_and_leave_nothing(files, tmp_path
     np.save(tmp_path / "b.npy", np.full((6, 100), np.nan, np.float32))
     with pytest.raises(InputError, match="row 0: found a value that is no number"):
         make(files, tmp_path, bias=tmp_path / "b.npy")
+
+
+def test_zero_is_an_option_that_was_asked_for(files, tmp_path):
+    call = f"dataset {files}/peaks.bed -o {tmp_path}/d --genome {files}/g.fa --width 100"
+    result = CliRunner().invoke(main, f"{call} --kmers --max-wildcards 0")
+    assert result.exit_code == 0, result.output
+    made = kmerengine.Dataset.open(tmp_path / "d")
+    assert made.kmers.vocabulary == kmerengine.Vocabulary.exact(8)
+    for options, message in (
+        ("--kmers -k 0", "k: found 0, expected 1 to 32"),
+        ("--max-wildcards 0", "expected --kmers with it"),
+    ):
+        result = CliRunner().invoke(main, f"{call} --force {options}")
+        assert result.exit_code == 1
+        assert message in result.stderr
+
+
+def test_signals_of_another_assembly_are_refused(files, tmp_path):
+    other = {"chr1": 3000, "chr2": 2100, "chr3": 1500}
+    (tmp_path / "sizes.txt").write_text("".join(f"{c}\t{n}\n" for c, n in other.items()))
+    write_bigwig(tmp_path / "bias.bw", other, [("chr2", np.arange(9), np.ones(9, np.float32))])
+    given = {"output": tmp_path / "cuts.parquet", "input_shift": "+4/-5"}
+    kmerengine.cuts([files / "B.tsv"], genome=tmp_path / "sizes.txt", **given)
+    message = r": its contig chr2 has 2,100 bp, 2,000 in .*g\.fa; give the genome"
+    with pytest.raises(InputError, match="cuts.parquet" + message):
+        make(files, tmp_path, cuts=given["output"])
+    with pytest.raises(InputError, match="bias.bw" + message):
+        make(files, tmp_path, bias=tmp_path / "bias.bw")
+    kmerengine.cuts([files / "B.tsv"], force=True, **given)  # text does not say how long they are
+    assert make(files, tmp_path, cuts=given["output"]).samples == ("B",)
+
+
+def test_an_infinite_bias_is_refused_with_its_place(files, tmp_path):
+    with pyBigWig.open(str(tmp_path / "b.bw"), "w") as file:  # ours writes none
+        file.addHeader(list(SIZES.items()))
+        for chrom, size in SIZES.items():
+            values = [1.0] * size
+            values[701] = float("inf") if chrom == "chr3" else 1.0
+            file.addEntries(chrom, 0, values=values, span=1, step=1)
+    with pytest.raises(InputError, match=r"b.bw: chr3:701: found an infinite value"):
+        make(files, tmp_path, bias=tmp_path / "b.bw")
+    assert not (tmp_path / "d").exists()
 
 
 def resealed(path, **changes):

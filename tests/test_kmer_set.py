@@ -415,6 +415,7 @@ def test_the_command_and_its_errors(data, tmp_path: Path):
         (["--label", "bound"], "window: found 61, expected 6 (k_min) to 60"),
         (["--label", "bound", "--window", "50", "--trials", "-1"], "trials: found -1"),
         (["--label", "bound", "--window", "50", "--test-share", "1"], "test_share: found 1.0"),
+        (["--label", "bound", "--window", "50", "--trials", "1", "--seed", "-1"], "seed: found -1"),
     ):
         said = CliRunner().invoke(main, [*words, "--force", *more])
         assert said.exit_code == 1, more

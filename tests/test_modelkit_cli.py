@@ -1,8 +1,9 @@
 """The commands of modelkit: same names and defaults as the functions."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields
+from importlib import import_module
 from importlib.metadata import version
 
 import click
@@ -95,6 +96,34 @@ def test_the_list_of_commands() -> None:
     assert CliRunner().invoke(main, ["trian"]).exit_code == 2
     shown = CliRunner().invoke(main, ["--version"]).stdout
     assert shown.endswith(f"version {version('kmerengine')}\n")
+
+
+def commands_under(group: click.Group, words: str) -> Iterator[tuple[str, click.Command]]:
+    for name in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from commands_under(command, f"{words} {name}")
+        else:
+            yield f"{words} {name}", command
+
+
+@pytest.mark.parametrize("program", ["kmerengine", "modelkit"])
+def test_every_option_is_explained_and_says_its_default(program: str) -> None:
+    group = import_module(f"{program}.cli").main
+    seen, wanting = 0, []
+    for name, command in commands_under(group, program):
+        for option in command.params:
+            if not isinstance(option, click.Option):
+                continue
+            seen += 1
+            default = option.to_info_dict()["default"]  # None of those without one
+            has_default = default is not None and not (option.multiple or option.is_flag)
+            is_said = option.show_default or "[default: " in (option.help or "")
+            if not option.help or (has_default and not option.required and not is_said):
+                wanting.append(f"{name} {option.opts[0]}")
+    assert seen > 100
+    assert not wanting
 
 
 def test_a_command_without_what_it_needs_says_so_in_a_line() -> None:

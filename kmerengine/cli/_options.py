@@ -118,11 +118,17 @@ def cut_options(*, groups: bool = True) -> Callable[[F], F]:
             "--min-mapq",
             type=int,
             default=0,
+            show_default=True,
             help="Drop reads of lower mapping quality; of a pair, the left mate's.",
         ),
         click.option("--drop-duplicates", is_flag=True, help="Drop reads flagged so."),
         click.option(
-            "--min-length", type=int, default=0, metavar="BP", help="Of a pair's fragment."
+            "--min-length",
+            type=int,
+            default=0,
+            show_default=True,
+            metavar="BP",
+            help="Of a pair's fragment.",
         ),
         click.option("--max-length", type=int, metavar="BP", help="Of a pair's fragment."),
         click.option(
@@ -158,7 +164,8 @@ def chosen_vocabulary(
 
     names = ("k", "max_wildcards", "gkm", "mask", "stranded")
     given = {name: options.pop(name) for name in names}
-    if only_if_asked and not any(given.values()):
+    not_asked = {"mask": (), "stranded": False}  # and None; 0 was asked for
+    if only_if_asked and all(given[name] == not_asked.get(name) for name in names):
         return None
     return Vocabulary.choose(**given)
 

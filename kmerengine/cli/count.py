@@ -51,7 +51,13 @@ PATH = click.Path(path_type=Path)
     metavar="BYTES",
     help="For words held at once when k > 12.  [default: 3G]",
 )
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="auto: a GPU for genomes so large that it pays.",
+)
 @scheduler
 @force
 @quiet

@@ -30,7 +30,11 @@ PATH = click.Path(path_type=Path)
 @click.option(
     "--p", type=float, default=1e-4, show_default=True, help="Keep hits of at most this p-value."
 )
-@click.option("--q", type=float, help="Keep hits of at most this q-value (Benjamini-Hochberg).")
+@click.option(
+    "--q",
+    type=float,
+    help="Of hits within --p, keep those of at most this q-value (Benjamini-Hochberg).",
+)
 @click.option("--best", is_flag=True, help="Only the best hit of each region and motif.")
 @click.option(
     "--strands",

@@ -69,7 +69,7 @@ def read_sheet(path: Path) -> list[Sample]:
             f"{path}: line {line}: found columns {', '.join(names)}; expected sample, file and, "
             "if wanted, groups"
         )
-    samples = []
+    samples: list[Sample] = []
     for line, text in rest:
         fields = _fields(text, tab)
         row = dict(zip(names, fields, strict=False))
@@ -78,11 +78,15 @@ def read_sheet(path: Path) -> list[Sample]:
                 f"{path}: line {line}: found {text[:60]!r}, expected {' and '.join(names)}"
             )
         groups = row.get("groups") or None
-        samples.append(
-            Sample(
-                row["sample"], path.parent / row["file"], path.parent / groups if groups else None
-            )
+        sample = Sample(
+            row["sample"], path.parent / row["file"], path.parent / groups if groups else None
         )
+        if any(each.label == sample.label and _is_same(each.file, sample.file) for each in samples):
+            raise InputError(
+                f"{path}: line {line}: sample {sample.label!r} has the file {row['file']!r} twice, "
+                "expected once: its cuts would be added up; remove a line"
+            )
+        samples.append(sample)
     if not samples:
         raise InputError(f"{path}: names no samples, expected one in each line after the header")
     return samples
@@ -109,6 +113,10 @@ def read_groups(path: Path) -> dict[str, str]:
     if not groups:
         raise InputError(f"{path}: holds no barcodes, expected a barcode and a group in each line")
     return groups
+
+
+def _is_same(a: Path, b: Path) -> bool:
+    return a.resolve() == b.resolve()
 
 
 def _fields(text: str, separator: str) -> list[str]:

@@ -1,5 +1,6 @@
 """Cuts as a signal along the genome: bigWig and bedGraph files, per sample and strand."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,6 +114,11 @@ def _files(
 ) -> list[tuple[Path, str, int | None]]:
     """Path, sample and strand of each file."""
     text = str(output)
+    for field in re.findall(r"{[^{}]*}", output.name):
+        if field not in ("{sample}", "{strand}"):
+            raise InputError(
+                f"{output}: found {field} in the output's name, expected {{sample}} or {{strand}}"
+            )
     needed = {"{sample}": len(samples) > 1, "{strand}": strands == "split"}
     for field, is_needed in needed.items():
         if is_needed and field not in text:

@@ -213,6 +213,7 @@ def read_fragments(
             short = np.minimum(length[use], (1 << LENGTH_BITS) - 1)
             pair_tally.add((place << LENGTH_BITS | short).astype(np.uint64), times)
     for reason, n in file.dropped.items():
+        records += n  # lines that came in no batch
         drop(reason, n)
     start = np.arange(len(file.contigs) + 1, dtype=np.int64) * STRIDE
     return RawEnds(

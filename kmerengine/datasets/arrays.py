@@ -20,7 +20,7 @@ from kmerengine.kmers.rows import codes_of
 from kmerengine.regions import Regions
 from native_kernels.cut_profile import Strands
 
-__all__ = ["Cuts", "moved", "write_bias", "write_counts", "write_sequence"]
+__all__ = ["Cuts", "moved", "same_lengths", "write_bias", "write_counts", "write_sequence"]
 
 BLOCK_BYTES = 1 << 24
 
@@ -155,7 +155,22 @@ def _take(profiles: Profiles, rows: Rows, folder: Path) -> dict[str, Any]:
     return writer.finish()
 
 
-def write_bias(folder: Path, bias: Path, regions: Regions, span: Span, margin: int) -> Stored:
+def same_lengths(path: Path, contigs: dict[str, int], regions: Regions, genome: Genome) -> None:
+    """InputError for a file whose contigs, of those with regions, are another assembly's."""
+    for number in np.unique(regions.contig).tolist():
+        name = regions.contig_names[number]
+        ours = genome.contigs[name]
+        theirs = contigs.get(name, ours)
+        if theirs != ours:
+            raise InputError(
+                f"{path}: its contig {name} has {theirs:,} bp, {ours:,} in {genome.path}; give the "
+                "genome that it was made with"
+            )
+
+
+def write_bias(
+    folder: Path, bias: Path, regions: Regions, span: Span, margin: int, genome: Genome
+) -> Stored:
     """Write bias.arrow from a bigWig, or from a .npy with one row per region."""
     width = span[1] - span[0] + 2 * margin
     start = span[0] - margin
@@ -171,6 +186,7 @@ def write_bias(folder: Path, bias: Path, regions: Regions, span: Span, margin: i
     from kmerengine.io.bigwig import BigWig
 
     track = BigWig.open(bias)
+    same_lengths(bias, track.contigs, regions, genome)
     shape = (len(regions), width)
     writer = ArrayWriter(folder / "bias.arrow", shape, [np.dtype(np.float32)])
     for part in _blocks(len(regions), 4 * width):
@@ -179,6 +195,13 @@ def write_bias(folder: Path, bias: Path, regions: Regions, span: Span, margin: i
             first = int(regions.start[row]) + start
             name = regions.contig_names[regions.contig[row]]
             block[i] = track.values(name, first, first + width)
+            is_finite = np.isfinite(block[i])
+            if not is_finite.all():
+                at = first + int(np.argmin(is_finite))
+                raise InputError(
+                    f"{bias}: {name}:{at}: found an infinite value, expected numbers; correct "
+                    "the track"
+                )
         writer.put(np.arange(part.start, part.stop), block)
     return Stored(file=writer.finish(), start=start, span=span)
 

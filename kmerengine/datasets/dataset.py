@@ -9,7 +9,14 @@ import numpy as np
 from kmerengine import schemas
 from kmerengine.cut_profiles.profile_set import Profiles, centre_start
 from kmerengine.cut_sites.track import CutTrack
-from kmerengine.datasets.arrays import Cuts, moved, write_bias, write_counts, write_sequence
+from kmerengine.datasets.arrays import (
+    Cuts,
+    moved,
+    same_lengths,
+    write_bias,
+    write_counts,
+    write_sequence,
+)
 from kmerengine.datasets.folder import KMERS, NAMES, Dataset, Span
 from kmerengine.datasets.labels import LabelRule, label_files, overlap_labels
 from kmerengine.datasets.splits import Windows, assign_splits
@@ -157,6 +164,8 @@ def dataset(
         skipped |= {reason: skipped.get(reason, 0) + n for reason, n in more.items()}
         with atomic(output, force=force, folder=NAMES) as folder:
             rows = examples.regions
+            if isinstance(source, CutTrack) and source.lengths_known:
+                same_lengths(source.path, source.contigs, rows, opened)
             arrays: dict[str, Stored] = {}
             arrays["sequence"], n_strange = write_sequence(
                 folder, opened, rows, spans["sequence"], margin
@@ -172,7 +181,7 @@ def dataset(
                 columns = {"samples": found.samples, "totals": found.totals}
                 examples = Examples(**(vars(examples) | columns))
             if bias is not None:
-                arrays["bias"] = write_bias(folder, Path(bias), rows, spans["bias"], margin)
+                arrays["bias"] = write_bias(folder, Path(bias), rows, spans["bias"], margin, opened)
             if kmers:
                 _count_kmers(folder / KMERS, opened, rows, vocabulary)
             inputs = {

@@ -67,7 +67,7 @@ def assign_splits(
         The rule, see the module; none: all windows train.
     windows : Windows
     seed : int
-        For shares.
+        For shares, 0 or more.
 
     Returns
     -------
@@ -79,9 +79,11 @@ def assign_splits(
     Raises
     ------
     InputError
-        A rule that cannot be read or contradicts itself; a contig that is not there; a split that
-        is asked for and empty.
+        A negative seed; a rule that cannot be read or contradicts itself; a contig that is not
+        there; a split that is asked for and empty.
     """
+    if seed < 0:
+        raise InputError(f"seed: found {seed}, expected 0 or more")
     rule = _rule(words)
     if "fold" in rule:
         split = _by_fold(rule, windows)

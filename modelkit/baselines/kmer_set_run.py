@@ -123,6 +123,8 @@ def kmer_set(
         raise InputError(f"trials: found {trials}, expected 0 or more")
     if not 0 < test_share < 1:
         raise InputError(f"test_share: found {test_share}, expected above 0 and below 1")
+    if seed < 0:
+        raise InputError(f"seed: found {seed}, expected 0 or more")
     labels, label = _labels(data, label)
     length = data.sequence.shape[1]
     if not k_min <= window <= length:

@@ -17,8 +17,7 @@ from kmerengine.cli._options import PATH, force, quiet
     "--device",
     default="auto",
     show_default=True,
-    metavar="DEVICE",
-    help="cpu, cuda, cuda:1; auto: a GPU if there is one.",
+    help="cpu, cuda, cuda:N or auto.",
 )
 @force
 @quiet

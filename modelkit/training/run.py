@@ -136,6 +136,11 @@ class Run:
         """The network with its best (or other) weights, ready to predict."""
         tensors, about = read_checkpoint(self.path / weights)
         config = as_config(about.get("config"), self.path / weights)
+        if (config.model, config.network) != (self.config.model, self.config.network):
+            raise InputError(
+                f"{self.path / weights}: holds weights of another network than {ABOUT} says; put "
+                "the run's own back"
+            )
         model = MODELS[config.model].model(config.network)
         load_into(model, tensors, MODEL, self.path / weights)
         return model.to(device).eval()

@@ -13,6 +13,7 @@ Each method is a paper's:
     ism        every base in turn put in the place of every other
 """
 
+import math
 from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
@@ -96,10 +97,12 @@ class AttributionOptions:
                 "deepshap takes shuffles"
             )
         shares = tuple(self.background)
-        if len(shares) != 4 or min(shares) < 0 or abs(sum(shares) - 1) > TOGETHER:
+        if len(shares) != 4 or not (min(shares) >= 0 and abs(sum(shares) - 1) <= TOGETHER):
             raise InputError(
                 f"background: found {shares}, expected shares of A, C, G and T that add up to 1"
             )
+        if not math.isfinite(self.signals):
+            raise InputError(f"signals: found {self.signals}, expected a number")
         if self.layer is not None and self.method != "gradcam":
             raise InputError(f"layer: found {self.layer!r} for {self.method}, expected gradcam")
         if self.bfloat16 and self.method == "ism":
