@@ -460,8 +460,8 @@ def resealed(path, **changes):
         ("profiles.json", lambda path: resealed(path, format="other"), "holds other"),
         ("profiles.json", lambda path: resealed(path, version=99), "format version 99"),
         ("profiles.json", lambda path: resealed(path, samples=["B", "T"]), "same profiles"),
-        ("profiles.json", lambda path: resealed(path, samples=None), "lacks what profiles have"),
-        ("profiles.json", lambda path: resealed(path, window=[1]), "lacks what profiles have"),
+        ("profiles.json", lambda path: resealed(path, samples=None), "lacks what such a file has"),
+        ("profiles.json", lambda path: resealed(path, window=[1]), "lacks what such a file has"),
         ("profiles.json", lambda path: resealed(path, counts=3), "without what an array needs"),
         ("profiles.json", lambda path: resealed(path, strands="x"), "found strands 'x'"),
         (

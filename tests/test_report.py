@@ -410,8 +410,8 @@ class TestWhatIsRefused:
     @pytest.mark.parametrize(
         ("changes", "match"),
         [
-            ({"motifs": None}, "lacks what footprints have"),
-            ({"motifs": {"GATAAG": {"start": 39, "length": 6}}}, "lacks what footprints have"),
+            ({"motifs": None}, "lacks what such a file has"),
+            ({"motifs": {"GATAAG": {"start": 39, "length": 6}}}, "lacks what such a file has"),
             ({"motifs": {"TTAC": {"start": 1, "length": 4}}}, "has 40 rows of GATAAG"),
             ({"window": 50}, "has 40 rows of .*, expected 50"),
         ],
