@@ -320,6 +320,8 @@ def test_a_child_that_dies_is_a_fault_and_the_rest_is_read(tmp_path, monkeypatch
     assert {i: kind for i, kind in kinds.items() if i >= 0} == expected
     assert len(expected) >= 2
     assert (kinds.get(-1) == "escape") == (6 in drawn)
+    what = {each["input"]: each["what"] for each in found["shown"]}
+    assert what[-1] == "['work/home/up']"  # and not where that was
     n_bad = sum(each in (3, 5) for each in drawn)
     assert (found["accepted"], found["faults"]) == (12 - n_bad, n_bad + (6 in drawn))
     dead = next(i for i, kind in expected.items() if kind == "died")
