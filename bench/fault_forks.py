@@ -36,7 +36,7 @@ class Ended:
     Attributes
     ----------
     code : int
-        Exit status; -9 where it was killed.
+        Exit status; below 0 where it was killed.
     seconds : float
     changes : int
         Changes of files that it was about to make through Python, unless it was killed.
@@ -73,6 +73,7 @@ class Forks:
         after: float | None = None,
         at_change: int | None = None,
         file_bytes: int | None = None,
+        dies: bool = False,
         rights: bool = True,
         unread: str | None = None,
     ) -> Ended:
@@ -86,14 +87,16 @@ class Forks:
             Kill it when it is about to make this change of a file, counted from 1.
         file_bytes : int, optional
             No file may grow beyond: a disk that is full.
+        dies : bool
+            The write that would go beyond `file_bytes` kills it, whatever library writes.
         rights : bool
             Root's, to write where permissions forbid it.
         unread : "out" or "said", optional
             This one is a pipe whose reader has gone.
         """
         request = {"arguments": arguments, "folder": str(folder), "after": after,
-                   "at_change": at_change, "file_bytes": file_bytes, "rights": rights,
-                   "unread": unread}  # fmt: skip
+                   "at_change": at_change, "file_bytes": file_bytes, "dies": dies,
+                   "rights": rights, "unread": unread}  # fmt: skip
         assert self._server.stdin is not None
         assert self._server.stdout is not None
         self._server.stdin.write(json.dumps(request) + "\n")
@@ -185,6 +188,9 @@ def _be_command(program: str, request: dict[str, Any], out: int, said: int, chan
             give_up_rights()
         if request["file_bytes"] is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (request["file_bytes"],) * 2)
+        if request["dies"]:
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python ignores it
         import_module(f"{program}.cli").main(request["arguments"], prog_name=program)
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)

@@ -111,6 +111,8 @@ def _run(work: Work, forks: Forks, inputs: Path, here: Path, *more: str, **limit
 def _refused(work: Work, ended: Ended, here: Path, before: set[str]) -> str:
     if ended.code != 1 or "Traceback" in ended.said or not re.fullmatch(LINE, ended.said):
         raise Fault(f"{work.name}: on a full disk it ended with {ended.code}: {ended.said}")
+    if ".tmp" in ended.said:
+        raise Fault(f"{work.name}: on a full disk it named what nobody gave: {ended.said}")
     left = {name for name in names(here) - before - {INDEX} if not name.startswith(PARTIAL)}
     if left and not work.grows:
         raise Fault(f"{work.name}: on a full disk it left {', '.join(sorted(left))}")

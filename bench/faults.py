@@ -1,11 +1,12 @@
 """Kill every long command at random moments: `python -m bench.faults [--kills 20] [--seed 0]`.
 
 Of each command the undisturbed output is made twice. Then it is killed (SIGKILL) after a random
-share of its time, and when it is about to make each of its changes of files, every time where the
-last kill left it. After each kill, what is under the output's name must be the undisturbed result
-or nothing, or a folder that says truly how far it is; and whenever the command comes to its end,
-it must have the same bytes. The counts go to `bench/results/faults/kills.json`, a row as each
-command is done; `--resume` goes on with the rows that the same commit has there.
+share of its time and when it is about to make each of its changes of files, and by the system when
+half of its largest file is written, every time where the last kill left it. After each kill, what
+is under the output's name must be the undisturbed result or nothing, or a folder that says truly
+how far it is; and whenever the command comes to its end, it must have the same bytes. The counts
+go to `bench/results/faults/kills.json`, a row as each command is done; `--resume` goes on with the
+rows that the same commit has there.
 """
 
 import argparse
@@ -31,7 +32,7 @@ RESULTS = ROOT / "bench" / "results" / "faults" / "kills.json"
 MOST_CHANGES = 24  # of a command at which it is killed, drawn where there are more
 OUTPUTS = ("out*", "genome.fa.fai")
 SEEN = (
-    "killed at a moment", "killed at a change",
+    "killed at a moment", "killed at a change", "killed at half",
     "ended",  # before the kill, and the last time: whole
     "whole", "parts",  # kills after which something is there under the output's name
     "left",  # kills that leave a temporary file
@@ -63,20 +64,24 @@ class Subject:
     def __init__(self, work: Work, forks: Forks, inputs: Path, scratch: Path) -> None:
         self.work, self._forks, self._inputs, self._scratch = work, forks, inputs, scratch
         made = []
+        self._half = 0  # bytes
         for _ in range(2):
             with self._folder() as folder:
                 ended = self._run(folder)
                 if ended.code:
                     raise Fault(f"{work.name}: {ended.said}")
                 made.append(self._outputs(folder))
+                files = [folder / name for name in made[-1] if (folder / name).is_file()]
+                self._half = max(path.stat().st_size for path in files) // 2
         if made[0] != made[1]:
             names = sorted(dict(made[0].items() ^ made[1].items()))
             raise Fault(f"{work.name}: two runs differ in {', '.join(names)}")
         self.expected, self.seconds, self.changes = made[0], ended.seconds, ended.changes
 
     def kill_often(self, chance: random.Random, *, kills: int, changes: int) -> dict[str, int]:
-        """Kill it `kills` times at random moments and at up to `changes` changes of files, each
-        time where the last kill left it, then let it end; counts of what was seen.
+        """Kill it `kills` times at random moments, at up to `changes` changes of files and in the
+        middle of its largest file, each time where the last kill left it, then let it end; counts
+        of what was seen.
 
         Raises
         ------
@@ -93,6 +98,8 @@ class Subject:
                 seen["killed at a moment"] += self._strike(folder, seen, after=after)
             for number in drawn:
                 seen["killed at a change"] += self._strike(folder, seen, at_change=number)
+            half = {"file_bytes": self._half, "dies": True}
+            seen["killed at half"] += self._strike(folder, seen, **half)
             self._strike(folder, seen)
         return seen
 
@@ -108,7 +115,7 @@ class Subject:
                 break
         seen["forced"] += how == "--force"
         seen["resumed"] += how == self.work.resume != ""
-        if ended.code == -9:
+        if ended.code < 0:
             there = self._outputs(folder)
             seen["parts" if self.work.grows else "whole"] += bool(there)
             self._check_part(folder, there) if self.work.grows else self._check_items(there)

@@ -1,5 +1,6 @@
 """A run with all that a page shows, and pages as they are read."""
 
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from modelkit.interpretation.attribution.attributions import Attributions, write
 from modelkit.interpretation.insertions.footprint import footprint
 from modelkit.interpretation.motifs.motifs import motifs
 from modelkit.interpretation.motifs.seqlets import seqlets
+from modelkit.reporting.report import report
 from modelkit.training.run import Run
 from modelkit.training.train import train
 
@@ -116,7 +118,15 @@ def attributions_of(data: Dataset, output: Path, targets: list[str]) -> Attribut
     )  # fmt: skip
 
 
-def make_world(folder: Path) -> World:
+@cache
+def world_and_page(session: Path) -> tuple[World, Path]:
+    """Made once for all modules of a session, in its folder; nobody writes to it."""
+    (session / "report").mkdir()
+    world = _make_world(session / "report")
+    return world, report(world.run, world.folder / "page.html", **world.inputs)
+
+
+def _make_world(folder: Path) -> World:
     data = make_data(folder)
     run = train(read_config(model="bpaitac", changes=SMALL), data, folder / "run")
     found = evaluate(run, data, folder / "evaluation", resamples=50)

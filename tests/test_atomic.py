@@ -113,6 +113,19 @@ def test_what_the_system_refuses_is_an_input_error(tmp_path):
     assert names(tmp_path) == []
 
 
+def test_what_is_written_within_an_output_is_said_to_be_in_it(tmp_path):
+    """And nothing is said of hidden names, which the user has not given."""
+    with (
+        pytest.raises(InputError) as caught,
+        atomic(tmp_path / "a", folder=("b",)) as outer,
+        atomic(outer / "b", folder=("c",)) as inner,
+        atomic(inner / "c"),
+    ):
+        raise OSError(28, "No space left on device")
+    assert str(caught.value).startswith(f"{tmp_path}/a/b/c: could not be written: No space")
+    assert names(tmp_path) == []
+
+
 @pytest.mark.parametrize("folder", [False, True])
 def test_an_output_is_replaced_only_with_force(tmp_path, folder):
     path, make = tmp_path / "a", write_folder if folder else write

@@ -446,8 +446,8 @@ def test_damaged_folders_are_refused(
         ({"version": 2}, "format version 2"),
         ({"format": "kmerengine.run"}, "holds kmerengine.run, expected kmerengine.attributions"),
         ({"targets": ["B"]}, "describes scores of .* for 1 targets"),
-        ({"targets": None}, "lacks what attributions have"),
-        ({"arrays": {}}, "lacks what attributions have"),
+        ({"targets": None}, "lacks what such a file has"),
+        ({"arrays": {}}, "lacks what such a file has"),
         ({"head": "profile"}, "regions.parquet: is not of the same attributions"),
     ):
         document = {k: v for k, v in (json.loads(about) | change).items() if k != schemas.SEAL}

@@ -1,126 +1,16 @@
-"""Samples of cuts: sheets, barcodes, CRAM, genomes, blacklists, joined tracks, and signals."""
+"""Samples of cuts: sheets, barcodes, genomes, blacklists, joined tracks, and filters."""
 
 import gzip
-import json
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
-import pyBigWig
-import pysam
 import pytest
-from bam_oracle import Read, bam, cuts_of, text_tag
-from click.testing import CliRunner
+from bam_oracle import Read, cuts_of
+from cut_world import CONTIGS, LENGTHS, named, reads_of, sites, write_bam
 
 import kmerengine
 from kmerengine import InputError
-from kmerengine.cli import main
-
-CONTIGS = {"chr1": 5_000, "chr2": 900, "empty": 10}
-LENGTHS = list(CONTIGS.values())
-BARCODES = ["AAAA-1", "CCCC-1", "GGGG-1"]
-SITES = Counter[tuple[str, int, int]]
-
-
-def sites(track: kmerengine.CutTrack, sample: str) -> SITES:
-    found: SITES = Counter()
-    for chrom in track.contigs:
-        for at, minus, n in zip(*track.cuts(sample, chrom), strict=True):
-            found[chrom, int(at), int(minus)] += int(n)
-    return found
-
-
-def named(found: Counter[tuple[int, int, int]]) -> SITES:
-    names = list(CONTIGS)
-    return Counter({(names[contig], at, strand): n for (contig, at, strand), n in found.items()})
-
-
-def reads_of(seed: int, n: int, *, tagged: bool = False) -> list[Read]:
-    rng = np.random.default_rng(seed)
-    reads = []
-    for i, contig in enumerate(sorted(rng.integers(0, 2, n).tolist())):
-        barcode = BARCODES[int(rng.integers(0, 3))]
-        reads.append(
-            Read(
-                contig=contig,
-                start=int(rng.integers(0, LENGTHS[contig] - 60)),
-                cigar=(("S", 3), ("M", int(rng.integers(1, 40))), ("D", 2), ("M", 5)),
-                flag=int(rng.choice([0, 0x10, 0x4, 0x400])),
-                name=f"{barcode}:{i}" if tagged else f"r{i}",
-                tags=text_tag("RG", "x") + text_tag("CB", barcode) if tagged else b"",
-            )
-        )
-    return reads
-
-
-def write_bam(path: Path, reads: list[Read]) -> Path:
-    path.write_bytes(bam(CONTIGS, reads))
-    return path
-
-
-def write_cram(path: Path, source: Path) -> Path:
-    """The BAM as CRAM, against a genome of A, which is what the records' bases are."""
-    fasta = path.with_suffix(".fa")
-    fasta.write_text("".join(f">{name}\n{'A' * n}\n" for name, n in CONTIGS.items()))
-    with (
-        pysam.AlignmentFile(str(source), "rb") as reads,
-        pysam.AlignmentFile(str(path), "wc", template=reads, reference_filename=str(fasta)) as out,
-    ):
-        for read in reads:
-            out.write(read)
-    fasta.unlink()
-    fasta.with_suffix(".fa.fai").unlink()
-    return path
-
-
-def test_cram_is_its_bam_without_the_reference(tmp_path: Path) -> None:
-    reads = reads_of(1, 300, tagged=True)
-    source = write_bam(tmp_path / "a.bam", reads)
-    cram = write_cram(tmp_path / "c.cram", source)
-    assert not list(tmp_path.glob("*.fa"))
-    track = kmerengine.cuts([cram], output=tmp_path / "c.parquet")
-    assert sites(track, "c") == named(cuts_of(reads, LENGTHS))
-    expected = kmerengine.cuts([source], output=tmp_path / "a.parquet")
-    for key in ("records", "kept", "dropped"):
-        assert track.provenance["reads"]["c"][key] == expected.provenance["reads"]["a"][key]
-    (tmp_path / "g.tsv").write_text("AAAA-1\tone\nCCCC-1\ttwo\n")
-    for place in ("CB", "name"):
-        groups = kmerengine.cuts(
-            [cram], output=tmp_path / "g.parquet", groups=tmp_path / "g.tsv",
-            barcode=place, force=True,
-        )  # fmt: skip
-        if place == "CB":
-            assert groups.samples == ["one", "two"]
-            mine = [read for read in reads if read.name.startswith("CCCC-1")]
-            assert sites(groups, "two") == named(cuts_of(mine, LENGTHS))
-
-
-def test_a_long_cram_repeats_and_loses_no_record(tmp_path: Path) -> None:
-    source = write_bam(tmp_path / "a.bam", [Read(start=i % 4_000) for i in range(70_001)])
-    cram = write_cram(tmp_path / "c.cram", source)
-    track = kmerengine.cuts([cram], output=tmp_path / "c.parquet")
-    expected = Counter({("chr1", i + 4, 0): 17 + (i < 70_001 - 68_000) for i in range(4_000)})
-    assert sites(track, "c") == expected
-
-
-def test_a_cram_cut_between_containers_is_refused(tmp_path: Path) -> None:
-    """htslib may read such a file to its end without a word."""
-    source = write_bam(tmp_path / "a.bam", [Read(start=i % 4_000) for i in range(30_000)])
-    whole = write_cram(tmp_path / "c.cram", source).read_bytes()
-    assert whole.endswith(bytes.fromhex("ee63014b"))
-    (tmp_path / "c.cram").write_bytes(whole[:-38])
-    with pytest.raises(InputError, match="found no CRAM end marker"):
-        kmerengine.cuts([tmp_path / "c.cram"], output=tmp_path / "c.parquet")
-
-
-@pytest.mark.parametrize("keep", [0, 20, 400, -40])
-def test_a_broken_cram_is_one_line(keep: int, tmp_path: Path) -> None:
-    cram = write_cram(tmp_path / "c.cram", write_bam(tmp_path / "a.bam", reads_of(1, 300)))
-    cram.write_bytes(cram.read_bytes()[:keep])
-    result = CliRunner().invoke(main, f"cuts {cram} -o {tmp_path}/c.parquet")
-    assert result.exit_code == 1
-    assert result.stderr.startswith(f"Error: {cram}: ")
-    assert result.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("place", ["CB", "name"])
@@ -282,50 +172,6 @@ def test_arrow_is_the_same_table(tmp_path: Path) -> None:
             np.testing.assert_array_equal(a, b)
 
 
-def bigwig_sites(path: Path) -> dict[tuple[str, int], float]:
-    found = {}
-    with pyBigWig.open(str(path)) as file:
-        for chrom in file.chroms():
-            for start, end, value in file.intervals(chrom) or ():
-                found |= {(chrom, at): value for at in range(start, end)}
-    return found
-
-
-@pytest.mark.parametrize("scale", ["raw", "cpm", "binary"])
-def test_a_signal_is_the_table(scale: str, tmp_path: Path) -> None:
-    one, two = reads_of(10, 800), reads_of(11, 50)
-    files = [write_bam(tmp_path / "a.bam", one), write_bam(tmp_path / "b.bam", two)]
-    track = kmerengine.cuts(files, output=tmp_path / "t.parquet")
-    summed = kmerengine.cuts(files, output=tmp_path / "{sample}.bw", scale=scale)
-    split = kmerengine.cuts(
-        [tmp_path / "t.parquet"], output=tmp_path / "{sample}.{strand}.bedGraph.gz",
-        strands="split", scale=scale,
-    )  # fmt: skip
-    assert [path.name for path in summed.paths] == ["a.bw", "b.bw"]
-    assert len(split.paths) == 4
-    assert summed.shift == "+4/-4"
-    for sample in "ab":
-        found = sites(track, sample)
-        times = 1e6 / sum(found.values()) if scale == "cpm" else 1
-        assert sample == "b" or max(found.values()) > 1
-        both: Counter[tuple[str, int]] = Counter()
-        for (chrom, at, _), n in found.items():
-            both[chrom, at] += n
-        if scale == "binary":
-            found, both = (Counter(dict.fromkeys(each, 1)) for each in (found, both))
-        expected = {site: float(np.float32(n * times)) for site, n in both.items()}
-        assert bigwig_sites(tmp_path / f"{sample}.bw") == expected
-        for strand, name in enumerate(("plus", "minus")):
-            values = {}
-            with gzip.open(tmp_path / f"{sample}.{name}.bedGraph.gz", "rt") as lines:
-                for chrom, start, end, value in map(str.split, lines):
-                    values |= {(chrom, at): float(value) for at in range(int(start), int(end))}
-            mine = {(c, at): n * times for (c, at, minus), n in found.items() if minus == strand}
-            assert values == pytest.approx(mine, rel=1e-6)
-    document = json.loads((tmp_path / "a.bw.json").read_text())
-    assert (document["shift"], document["samples"]) == ("+4/-4", ["a", "b"])
-
-
 def test_mates_that_are_no_fragment_are_records_that_were_dropped(tmp_path: Path) -> None:
     apart = "chr1\t100\t136\tchr2\t164\t200\tr\t60\t+\t-\n"
     (tmp_path / "a.bedpe").write_text(apart + "chr1\t100\t136\tchr1\t164\t200\tr\t60\t+\t-\n")
@@ -337,45 +183,6 @@ def test_mates_that_are_no_fragment_are_records_that_were_dropped(tmp_path: Path
     message = r"nothing is left of 1 records \(1 mates on different contigs\)"
     with pytest.raises(InputError, match=message):
         kmerengine.cuts([tmp_path / "b.bedpe"], output=tmp_path / "b.parquet")
-
-
-@pytest.mark.parametrize(
-    ("output", "options", "message"),
-    [
-        ("x.bw", {}, "2 samples and no {sample} in the output's name"),
-        ("{sample}.bw", {"strands": "split"}, "two strands and no {strand}"),
-        ("{sample}.{strand}.bw", {}, "found {strand} in the output's name"),
-        ("{sample}.{stand}.bw", {}, "found {stand} in the output's name, expected {sample} or"),
-        ("x.parquet", {"strands": "split"}, "is a table, which keeps strands apart"),
-        ("x.parquet", {"scale": "cpm"}, "is a table"),
-        ("x.txt", {}, "found suffix '.txt', expected .parquet or .arrow"),
-        ("{sample}.bw", {"names": ["../a", "b"]}, "sample '../a' is no file name"),
-    ],
-)
-def test_outputs_that_cannot_be(
-    output: str, options: dict[str, object], message: str, tmp_path: Path
-) -> None:
-    files = [write_bam(tmp_path / "a.bam", [Read()]), write_bam(tmp_path / "b.bam", [Read()])]
-    with pytest.raises(InputError) as caught:
-        kmerengine.cuts(files, output=tmp_path / output, **options)
-    assert message in str(caught.value)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.bam", "b.bam"]
-
-
-@pytest.mark.data
-def test_the_bigwig_of_yeast_equals_its_parquet(data: Path, tmp_path: Path) -> None:
-    source = data / "yeast/atac.bam"
-    track = kmerengine.cuts([source], output=tmp_path / "y.parquet")
-    kmerengine.cuts([source], output=tmp_path / "{strand}.bw", strands="split")
-    for strand, name in enumerate(("plus", "minus")):
-        with pyBigWig.open(str(tmp_path / f"{name}.bw")) as file:
-            assert file.chroms() == track.contigs
-            for chrom, length in track.contigs.items():
-                position, minus, count = track.cuts("atac", chrom)
-                expected = np.zeros(length)
-                expected[position[minus == strand]] = count[minus == strand]
-                found = np.nan_to_num(np.array(file.values(chrom, 0, length)))
-                np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.data

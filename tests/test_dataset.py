@@ -439,7 +439,7 @@ def flip(raw, at):
         ("dataset.json", lambda p: resealed(p, margin=3), "which does not hold"),
         ("dataset.json", lambda p: resealed(p, spans={"sequence": [0, 101]}), "does not hold"),
         ("dataset.json", lambda p: resealed(p, arrays={}), "not of the same data set"),
-        ("dataset.json", lambda p: resealed(p, arrays=[1]), "lacks what a data set has"),
+        ("dataset.json", lambda p: resealed(p, arrays=[1]), "lacks what such a file has"),
         ("dataset.json", lambda p: resealed(p, samples=["B", "T"]), "not of the same data set"),
         ("dataset.json", lambda p: p.unlink(), "no readable dataset.json"),
         ("regions.parquet", lambda p: change(p, lambda raw: raw.pop()), "cannot be read"),

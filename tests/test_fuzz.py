@@ -179,10 +179,10 @@ def test_a_column_twice_is_no_table_of_epochs_or_of_names(tmp_path):
 def test_documents_with_numbers_that_are_none_are_refused(tmp_path):
     huge = json.loads("1e999")
     put("footprint", tmp_path, window=huge)
-    with pytest.raises(InputError, match="lacks what footprints have"):
+    with pytest.raises(InputError, match="lacks what such a file has"):
         result_targets.read_footprints(tmp_path)
     put("kmer_set/kmer_set.parquet", tmp_path, positives=huge)
-    with pytest.raises(InputError, match="lacks what a k-mer set has"):
+    with pytest.raises(InputError, match="lacks what such a file has"):
         KmerSet.open(tmp_path / "kmer_set.parquet")
     put("kmer_set/kmer_set.parquet", tmp_path, negatives=1 << 40)
     with pytest.raises(InputError, match=r"found 1,099,511,627,\d+ sequences, expected fewer"):
@@ -320,6 +320,8 @@ def test_a_child_that_dies_is_a_fault_and_the_rest_is_read(tmp_path, monkeypatch
     assert {i: kind for i, kind in kinds.items() if i >= 0} == expected
     assert len(expected) >= 2
     assert (kinds.get(-1) == "escape") == (6 in drawn)
+    what = {each["input"]: each["what"] for each in found["shown"]}
+    assert what[-1] == "['work/home/up']"  # and not where that was
     n_bad = sum(each in (3, 5) for each in drawn)
     assert (found["accepted"], found["faults"]) == (12 - n_bad, n_bad + (6 in drawn))
     dead = next(i for i, kind in expected.items() if kind == "died")

@@ -1,4 +1,4 @@
-"""Profiles of regions: against dicts, real cuts, and folders that somebody has damaged."""
+"""Profiles of regions: against dicts and real cuts."""
 
 import gzip
 import json
@@ -12,98 +12,18 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from profile_cuts import CONTIGS, PLACES, DictCuts, expected_counts, random_cuts, regions_of
 
 from kmerengine import schemas
 from kmerengine.cut_profiles import profile_set as module
 from kmerengine.cut_profiles import profile_write
 from kmerengine.cut_profiles.profile_set import Profiles, centre_start
-from kmerengine.cut_profiles.profile_write import make_profiles, write_profiles
+from kmerengine.cut_profiles.profile_write import make_profiles
 from kmerengine.cut_profiles.quantiles import quantile_normalise
 from kmerengine.errors import InputError
 from kmerengine.io import arrays
 from kmerengine.io.bed import read_regions
-from kmerengine.regions import Regions, place_regions
-
-CONTIGS = {"chr1": 400, "chr2": 90, "empty": 50}
-
-
-class DictCuts:
-    """Cuts as a dict of (sample, contig) to {(position, strand): count}."""
-
-    shift = "+4/-4"
-
-    def __init__(self, samples, contigs, cuts):
-        self.samples = list(samples)
-        self.contigs = contigs
-        self.by_place = cuts
-        self.asked = []
-
-    def cuts(self, sample, chrom, start, end):
-        assert 0 <= start <= end <= self.contigs[chrom]
-        self.asked.append((sample, chrom, start, end))
-        here = self.by_place.get((sample, chrom), {})
-        found = sorted((*key, n) for key, n in here.items() if start <= key[0] < end)
-        position, strand, count = zip(*found, strict=True) if found else ((), (), ())
-        return np.array(position, np.int64), np.array(strand, np.uint8), np.array(count, np.uint32)
-
-
-def random_cuts(samples=("B", "NK"), contigs=CONTIGS, n=300, seed=0, most=5):
-    rng = np.random.default_rng(seed)
-    cuts = defaultdict(dict)
-    for sample in samples:
-        for chrom, length in contigs.items():
-            if chrom == "empty":
-                continue
-            edges = {(0, 0): 1, (0, 1): 2, (length - 1, 0): 3, (length - 1, 1): 4}
-            cuts[sample, chrom] = edges | {
-                (int(rng.integers(length)), int(rng.integers(2))): int(rng.integers(1, most))
-                for _ in range(n)
-            }
-    return DictCuts(samples, contigs, cuts)
-
-
-def regions_of(*places, contigs=CONTIGS):
-    names = list(contigs)
-    n = len(places)
-    return Regions(
-        contig_names=tuple(names),
-        contig=np.array([names.index(place[0]) for place in places], np.int32),
-        start=np.array([place[1] for place in places], np.int64),
-        end=np.array([place[2] for place in places], np.int64),
-        name=[f"peak{i}" for i in range(n)],
-        score=np.where(np.arange(n) % 2, np.nan, 1.5),
-        strand=np.array([b"+", b"-", b"."] * n, "S1")[:n],
-        summit=np.full(n, -1, np.int64),
-        line=np.arange(1, n + 1),
-    )
-
-
-def expected_counts(source, places, strands):
-    """What every base of every region has, looked up one by one."""
-    whole = []
-    for chrom, start, end in places:
-        row = []
-        for sample in source.samples:
-            here = source.by_place.get((sample, chrom), {})
-            plus, minus = ([here.get((at, s), 0) for at in range(start, end)] for s in (0, 1))
-            both = [a + b for a, b in zip(plus, minus, strict=True)]
-            row.append([plus, minus] if strands == "split" else both)
-        whole.append(row)
-    return whole
-
-
-PLACES = [
-    ("chr2", 70, 90),  # ends with its contig
-    ("chr1", 380, 400),
-    ("chr1", 0, 20),  # starts with its contig
-    ("chr1", 1, 21),
-    ("empty", 5, 25),
-    ("chr1", 100, 120),
-    ("chr2", -7, 13),  # leaves it on either side
-    ("chr2", 85, 105),
-    ("chr1", 100, 120),  # twice
-    ("chr1", 110, 130),
-]
+from kmerengine.regions import place_regions
 
 
 @pytest.fixture
@@ -342,174 +262,6 @@ def test_no_regions(tmp_path, strands):
     assert made.counts().shape == made.rescaled().shape == shape
     assert made.totals().shape == made.normalised().shape == made.totals(3).shape == (0, 2)
     assert len(made) == len(made.regions) == 0
-
-
-BLOCK = np.arange(2 * 1 * 4, dtype=np.int64).reshape(2, 1, 4)
-TWO = [("chr1", 0, 4), ("chr1", 8, 12)]
-
-
-def write(tmp_path, blocks, samples=("s",), places=TWO, **options):
-    given_options = {"shift": "none", "width": 4, "window": 2} | options
-    return write_profiles(
-        tmp_path / "p", regions_of(*places), list(samples), blocks, **given_options
-    )
-
-
-def test_blocks_in_any_order_and_of_any_integers(tmp_path):
-    rows = [np.array([1]), np.array([0])]
-    made = write(tmp_path, [(rows[0], BLOCK[1:].astype(np.uint64)), (rows[1], BLOCK[:1])])
-    assert made.counts().tolist() == BLOCK.tolist()
-    assert made.totals().tolist() == [[1 + 2], [5 + 6]]
-    assert made.shift == "none"
-
-
-BOTH = np.array([0, 1])
-
-
-@pytest.mark.parametrize(
-    ("blocks", "options", "message"),
-    [
-        ([(BOTH[:1], BLOCK[:1])], {}, "nothing for row 1"),
-        ([], {}, "nothing for row 0"),
-        ([(BOTH, BLOCK), (BOTH[1:], BLOCK[1:])], {}, "row 1 twice"),
-        ([(BOTH[::-1], BLOCK)], {}, "rows 1 to 0, expected ascending"),
-        ([(np.array([1, 2]), BLOCK)], {}, "rows 1 to 2, expected ascending rows of 2"),
-        ([(np.array([-1, 0]), BLOCK)], {}, "rows -1 to 0"),
-        ([(BOTH, BLOCK[:1])], {}, r"int64 \(1, 1, 4\), expected integers of \(2, 1, 4\)"),
-        ([(BOTH, BLOCK.astype(float))], {}, "block of float64"),
-        ([(BOTH, BLOCK - 1)], {}, "value of -1, expected 0 to"),
-        ([(BOTH, BLOCK.astype(np.uint64) << np.uint64(61))], {}, "value of 16"),
-        ([(BOTH, BLOCK)], {"strands": "split"}, r"expected integers of \(2, 1, 2, 4\)"),
-        ([(BOTH, BLOCK)], {"strands": "both"}, "strands: found 'both'"),
-        ([(BOTH, BLOCK)], {"samples": ["s", "s"]}, "each once"),
-        ([(BOTH, BLOCK)], {"samples": []}, "at least one"),
-        ([(BOTH, BLOCK)], {"window": 5}, "window: found 5 bp .* choose a smaller window"),
-        ([(BOTH, BLOCK)], {"width": 0}, "width: found 0"),
-        ([(BOTH, BLOCK)], {"width": 5}, "line 1: 0-4 is 4 bp wide, expected 5"),
-    ],
-)
-def test_what_does_not_fit_is_refused_and_leaves_nothing(tmp_path, blocks, options, message):
-    with pytest.raises(InputError, match=message):
-        write(tmp_path, blocks, **options)
-    assert not list(tmp_path.iterdir())
-
-
-def test_regions_of_other_contigs_are_refused(tmp_path):
-    source = random_cuts(contigs={"chr1": 400})
-    make_profiles(source, regions_of(("chr1", 0, 20)), tmp_path / "p", width=20, window=6)
-    with pytest.raises(InputError, match="cuts have no contig 'chr2'"):
-        make_profiles(source, regions_of(*PLACES), tmp_path / "q", width=20, window=6)
-
-
-def test_an_error_of_the_source_leaves_nothing(tmp_path):
-    source = random_cuts()
-    real = source.cuts
-
-    def failing(sample, chrom, start, end):
-        if chrom == "chr2":
-            raise InputError("cuts: damaged")
-        return real(sample, chrom, start, end)
-
-    source.cuts = failing
-    with pytest.raises(InputError, match="cuts: damaged"):
-        make_profiles(source, regions_of(*PLACES), tmp_path / "p", width=20, window=6)
-    assert not list(tmp_path.iterdir())
-
-
-def test_only_a_data_set_is_replaced_and_only_by_force(tmp_path, made):
-    source, regions = random_cuts(seed=5), regions_of(*PLACES)
-    with pytest.raises(InputError, match="exists"):
-        make_profiles(source, regions, made.path, width=20, window=6)
-    again = make_profiles(source, regions, made.path, width=20, window=6, force=True)
-    assert again.counts().tolist() == expected_counts(source, PLACES, "sum")
-    assert made.counts().tolist() == expected_counts(random_cuts(), PLACES, "sum"), "still mapped"
-    (made.path / "notes.txt").write_text("mine")
-    with pytest.raises(InputError, match=r"holds 'notes.txt'"):
-        make_profiles(source, regions, made.path, width=20, window=6, force=True)
-
-
-def change_bytes(path, change):
-    raw = bytearray(path.read_bytes())
-    path.write_bytes(change(raw))
-
-
-def resealed(path, **changes):
-    document = json.loads(path.read_text())
-    document.pop("sha256")
-    path.write_text(schemas.as_text(document | changes))
-
-
-@pytest.mark.parametrize(
-    ("name", "damage", "message"),
-    [
-        ("counts.arrow", lambda path: change_bytes(path, lambda raw: raw[:-1]), "truncated or"),
-        ("counts.arrow", lambda path: change_bytes(path, lambda raw: raw + b"x"), "truncated or"),
-        ("counts.arrow", lambda path: path.write_bytes(b""), "holds 0 bytes"),
-        ("counts.arrow", lambda path: change_bytes(path, lambda raw: flip(raw, 40)), "is not the"),
-        ("counts.arrow", lambda path: change_bytes(path, lambda raw: flip(raw, -9)), "is not the"),
-        ("counts.arrow", lambda path: path.unlink(), "No such file"),
-        ("totals.parquet", lambda path: path.unlink(), "does not exist"),
-        ("totals.parquet", lambda path: change_bytes(path, lambda raw: raw[:-9]), "cannot be read"),
-        ("profiles.json", lambda path: path.unlink(), "no readable profiles.json"),
-        ("profiles.json", lambda path: path.write_bytes(b"\xff{"), "metadata is damaged"),
-        (
-            "profiles.json",
-            lambda path: change_bytes(path, lambda raw: raw.replace(b'"NK"', b'"MK"')),
-            "metadata is damaged",
-        ),
-        ("profiles.json", lambda path: resealed(path, format="other"), "holds other"),
-        ("profiles.json", lambda path: resealed(path, version=99), "format version 99"),
-        ("profiles.json", lambda path: resealed(path, samples=["B", "T"]), "same profiles"),
-        ("profiles.json", lambda path: resealed(path, samples=None), "lacks what profiles have"),
-        ("profiles.json", lambda path: resealed(path, window=[1]), "lacks what profiles have"),
-        ("profiles.json", lambda path: resealed(path, counts=3), "without what an array needs"),
-        ("profiles.json", lambda path: resealed(path, strands="x"), "found strands 'x'"),
-        (
-            "profiles.json",
-            lambda path: resealed(path, width=19),
-            r"expected integers of \(10, 2, 19\)",
-        ),
-    ],
-)
-def test_a_damaged_folder_is_an_input_error(made, name, damage, message):
-    damage(made.path / name)
-    with pytest.raises(InputError, match=message):
-        Profiles.open(made.path)
-
-
-def test_totals_of_other_profiles_are_refused(tmp_path, made):
-    other = make_profiles(
-        random_cuts(["B", "T"]), regions_of(*PLACES), tmp_path / "q", width=20, window=6
-    )
-    (made.path / "totals.parquet").write_bytes((other.path / "totals.parquet").read_bytes())
-    with pytest.raises(InputError, match="not of the same profiles"):
-        Profiles.open(made.path)
-
-
-def test_a_flipped_byte_of_the_totals_is_seen(made):
-    path = made.path / "totals.parquet"
-    group = pq.ParquetFile(path).metadata.row_group(0)
-    column = next(
-        group.column(i)
-        for i in range(group.num_columns)
-        if group.column(i).path_in_schema == "total.list.element"
-    )
-    start = column.dictionary_page_offset or column.data_page_offset
-    change_bytes(path, lambda raw: flip(raw, start + column.total_compressed_size - 3))
-    with pytest.raises(InputError, match="cannot be read"):
-        Profiles.open(made.path).totals()
-
-
-def flip(raw, at):
-    raw[at] ^= 0x10
-    return raw
-
-
-def test_a_folder_of_something_else(tmp_path):
-    with pytest.raises(InputError, match="expected a folder that kmerengine profiles wrote"):
-        Profiles.open(tmp_path)
-    with pytest.raises(InputError, match="expected a folder"):
-        Profiles.open(tmp_path / "none")
 
 
 @pytest.mark.data

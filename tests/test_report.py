@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from click.testing import CliRunner
-from report_world import Parsed, World, attributions_of, make_world
+from report_world import Parsed, World, attributions_of, world_and_page
 from scipy.stats import pearsonr
 from small_data import SMALL, make_data
 
@@ -36,12 +36,12 @@ COMMANDS = ("train", "evaluate", "report", "attribute", "motifs", "footprint")
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return make_world(tmp_path_factory.mktemp("world"))
+    return world_and_page(tmp_path_factory.getbasetemp())[0]
 
 
 @pytest.fixture(scope="module")
-def page(world: World) -> Path:
-    return report(world.run, world.folder / "page.html", **world.inputs)
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return world_and_page(tmp_path_factory.getbasetemp())[1]
 
 
 @pytest.fixture(scope="module")
@@ -410,8 +410,8 @@ class TestWhatIsRefused:
     @pytest.mark.parametrize(
         ("changes", "match"),
         [
-            ({"motifs": None}, "lacks what footprints have"),
-            ({"motifs": {"GATAAG": {"start": 39, "length": 6}}}, "lacks what footprints have"),
+            ({"motifs": None}, "lacks what such a file has"),
+            ({"motifs": {"GATAAG": {"start": 39, "length": 6}}}, "lacks what such a file has"),
             ({"motifs": {"TTAC": {"start": 1, "length": 4}}}, "has 40 rows of GATAAG"),
             ({"window": 50}, "has 40 rows of .*, expected 50"),
         ],

@@ -6,21 +6,14 @@ from pathlib import Path
 
 import pytest
 from chromium import PROGRAM, Page, chromium
-from report_world import World, make_world
-
-from modelkit import report
+from report_world import world_and_page
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return make_world(tmp_path_factory.mktemp("world"))
-
-
-@pytest.fixture(scope="module")
-def page(world: World) -> Path:
-    return report(world.run, world.folder / "page.html", **world.inputs)
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return world_and_page(tmp_path_factory.getbasetemp())[1]
 
 
 @pytest.fixture(scope="module")

@@ -2,14 +2,7 @@
 
 import itertools
 import json
-import os
-import random
 import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,25 +10,21 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from click.testing import CliRunner
-from small_data import SMALL, make_data
+from small_data import make_data
+from train_world import assert_close, command, config, rows, same, state
 
 from kmerengine import Dataset, InputError
 from modelkit.cli import main
-from modelkit.config import Config
 from modelkit.config_files import read_config
 from modelkit.inference.evaluate import evaluate
 from modelkit.models.bpaitac import BpAITAC
 from modelkit.registry import MODELS
-from modelkit.training.checkpoint import read_checkpoint, write_checkpoint
+from modelkit.training.checkpoint import read_checkpoint
 from modelkit.training.run import Run
 from modelkit.training.several import train_folds
 from modelkit.training.train import train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-def config(*changes: str, model: str = "bpaitac") -> Config:
-    return read_config(model=model, changes=[*SMALL, *changes])
 
 
 @pytest.fixture(scope="module")
@@ -46,30 +35,6 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 @pytest.fixture(scope="module")
 def run(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return train(config(), data, tmp_path_factory.mktemp("runs") / "run")
-
-
-def state(run: Run, name: str = "last.safetensors") -> dict[str, torch.Tensor]:
-    return read_checkpoint(run.path / name)[0]
-
-
-def same(one: Run, other: Run, name: str = "last.safetensors") -> bool:
-    a, b = state(one, name), state(other, name)
-    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
-
-
-def assert_close(one: Run, other: Run) -> None:
-    """The same weights, but for rounding; of the profiles' bias, which adds the same to all logits
-    and has no gradient, Adam makes steps of what rounding leaves.
-    """
-    for name, value in state(one).items():
-        if "profile.bias" not in name and name != "sums":
-            torch.testing.assert_close(state(other)[name], value, rtol=1e-3, atol=1e-5, msg=name)
-
-
-def rows(run: Run) -> list[dict[str, Any]]:
-    timed = ("seconds", "validation_seconds", "examples_per_second")
-    read: list[dict[str, Any]] = pq.read_table(run.path / "metrics.parquet").to_pylist()
-    return [{k: v for k, v in row.items() if k not in timed} for row in read]
 
 
 class TestARunSaysHowItWasMade:
@@ -241,19 +206,6 @@ def test_to_replace_a_run_leaves_nothing_of_it(data: Dataset, tmp_path: Path) ->
     assert rows(run)[-1]["epoch"] == 0
 
 
-def test_a_start_that_fails_leaves_the_old_run_alone(data: Dataset, tmp_path: Path) -> None:
-    old = train(config("training.epochs=0"), data, tmp_path / "run")
-    before = {path.name: path.read_bytes() for path in old.path.iterdir()}
-    for change in ("training.batch_size=4000", "network.pools=[9, 9, 9]", "training.select=x",
-                   "training.select=pearson_across_tasks"):  # fmt: skip
-        with pytest.raises(InputError):
-            train(config(change), data, tmp_path / "run", force=True)
-        with pytest.raises(InputError):
-            train(config(change), data, tmp_path / "new")
-    assert {path.name: path.read_bytes() for path in old.path.iterdir()} == before
-    assert not (tmp_path / "new").exists()
-
-
 def test_more_epochs_of_a_run_are_those_of_a_longer_one(data: Dataset, tmp_path: Path) -> None:
     train(config("training.epochs=1"), data, tmp_path / "run")
     longer = train(config("training.epochs=3"), data, tmp_path / "run", resume=True)
@@ -310,24 +262,6 @@ def test_folds_share_the_chromosomes_out(data: Dataset, tmp_path: Path) -> None:
     assert len({rows(run)[-1]["train_loss"] for run in runs}) == 3
 
 
-def test_what_a_damaged_state_is_refused_for(data: Dataset, tmp_path: Path) -> None:
-    run = train(config("training.ema=0.9"), data, tmp_path / "run")
-    tensors, about = read_checkpoint(run.path / "last.safetensors")
-    about.pop("tensors_sha256")
-    for left_out in ("optimizer/stem.weight/exp_avg", "exp_avg_sq", "optimizer/",
-                     "average/stem.weight", "sums"):  # fmt: skip
-        kept = {name: value for name, value in tensors.items() if left_out not in name}
-        write_checkpoint(run.path / "last.safetensors", kept, about)
-        with pytest.raises(InputError, match="holds no state to go on from"):
-            train(None, data, run.path, resume=True)
-    state = about["state"]
-    changes = ({"epoch": "x"}, {"epoch": -5}, {"batch": 99}, {"history": "x"}, {"rules": {}})
-    for each in ({}, *({**state, **change} for change in changes)):
-        write_checkpoint(run.path / "last.safetensors", tensors, {**about, "state": each})
-        with pytest.raises(InputError, match="holds no state to go on from"):
-            train(None, data, run.path, resume=True)
-
-
 class TestFolds:
     def test_all_are_checked_before_the_first(self, data: Dataset, tmp_path: Path) -> None:
         for n in (0, 2, 4):  # there are three chromosomes
@@ -376,78 +310,6 @@ def test_a_gpu_trains_as_the_cpu_does(run: Run, data: Dataset, tmp_path: Path) -
     assert found.about["device"].startswith("device: ")
 
 
-class TestWhatIsRefused:
-    def test_a_loss_that_is_no_number(self, data: Dataset, tmp_path: Path) -> None:
-        wild = config(
-            "training.learning_rate=1e30", "training.warm_up=0", "network.block_norm=false"
-        )
-        with pytest.raises(InputError, match=r"epoch 1: the training loss is .*learning_rate"):
-            train(wild, data, tmp_path / "run")
-
-    def test_a_metric_that_is_not_there(self, data: Dataset, tmp_path: Path) -> None:
-        with pytest.raises(InputError, match=r"training\.select: found 'r2', expected one of"):
-            train(config("training.select=r2"), data, tmp_path / "run")
-
-    def test_an_output_that_exists(self, data: Dataset, run: Run) -> None:
-        with pytest.raises(InputError, match=r"exists; go on with it \(--resume\), replace it"):
-            train(config(), data, run.path)
-        with pytest.raises(InputError, match=r"holds \d+ runs?, expected one; give .*run"):
-            Run.open(run.path.parent)
-
-    def test_a_folder_that_is_no_run(self, data: Dataset, tmp_path: Path) -> None:
-        (tmp_path / "run").mkdir()
-        (tmp_path / "run" / "thesis.tex").touch()
-        with pytest.raises(InputError, match=r"thesis\.tex"):
-            train(config(), data, tmp_path / "run", force=True)
-
-    def test_what_contradicts_itself(self, data: Dataset, run: Run) -> None:
-        with pytest.raises(InputError, match="force: found with resume"):
-            train(None, data, run.path, resume=True, force=True)
-        with pytest.raises(InputError, match="threads: found 0"):
-            train(config(), data, run.path, threads=0, force=True)
-        with pytest.raises(InputError, match="config: found none"):
-            train(None, data, run.path, force=True)
-
-    def test_a_network_too_large_for_memory(self, data: Dataset, tmp_path: Path) -> None:
-        with pytest.raises(InputError, match="not enough memory"):
-            train(config("network.channels=30000000"), data, tmp_path / "run")
-
-    def test_to_go_on_with_other_data(self, run: Run, tmp_path: Path) -> None:
-        with pytest.raises(InputError, match="was trained on d, not on"):
-            train(None, make_data(tmp_path, seed=6), run.path, resume=True)
-
-    def test_to_go_on_with_another_config(self, run: Run, data: Dataset) -> None:
-        with pytest.raises(InputError, match="another config"):
-            train(config("training.seed=3"), data, run.path, resume=True)
-
-    def test_a_network_that_cannot_be(self, data: Dataset, tmp_path: Path) -> None:
-        with pytest.raises(InputError, match="network: 120 bp are too few for the pools"):
-            train(config("network.pools=[9, 9, 9]"), data, tmp_path / "run")
-
-    def test_a_batch_that_does_not_divide(self, data: Dataset, tmp_path: Path) -> None:
-        with pytest.raises(InputError, match="batch_size: found 8"):
-            train(config("training.accumulate=3"), data, tmp_path / "run")
-
-    def test_a_device_that_is_not_there(self, data: Dataset, tmp_path: Path) -> None:
-        for device in ("cuda:77", "tpu", "meta"):
-            with pytest.raises(InputError, match=f"device: found '{device}'"):
-                train(config(), data, tmp_path / "run", device=device)
-
-    @pytest.mark.parametrize("name", ["run.json", "best.safetensors"])
-    def test_a_damaged_run(self, data: Dataset, tmp_path: Path, name: str) -> None:
-        made = train(config("training.epochs=0"), data, tmp_path / "run")
-        raw = bytearray((made.path / name).read_bytes())
-        raw[len(raw) // 3] ^= 4
-        (made.path / name).write_bytes(raw[: len(raw) - 7])
-        with pytest.raises(InputError, match=name):
-            Run.open(made.path).network()
-
-
-def command(data: Dataset, output: Path, *changes: str) -> list[str]:
-    sets = [part for change in [*SMALL, *changes] for part in ("--set", change)]
-    return ["train", "--model", "bpaitac", "--data", str(data.path), "-o", str(output), *sets]
-
-
 def test_the_command_is_the_function(data: Dataset, run: Run, tmp_path: Path) -> None:
     found = CliRunner().invoke(main, command(data, tmp_path / "run"))
     assert found.exit_code == 0, found.output
@@ -459,121 +321,3 @@ def test_the_command_is_the_function(data: Dataset, run: Run, tmp_path: Path) ->
     assert found.exit_code == 1
     assert found.stderr.count("\n") == 1
     assert "did you mean seed" in found.stderr
-
-
-def environment() -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-
-
-def test_a_run_killed_ten_times_ends_with_the_same_bits(data: Dataset, tmp_path: Path) -> None:
-    """SIGKILL at random moments, checkpoints at every other step."""
-    chance = random.Random(11)
-    often = (
-        "training.checkpoint_steps=2", "training.epochs=12", "training.ema=0.99",
-        "training.learning_rate=0.03", "training.drop=plateau", "training.drop_epochs=1",
-    )  # fmt: skip
-    start = [sys.executable, "-m", "modelkit", *command(data, tmp_path / "killed", *often)]
-    go_on = [*start[:4], "--resume", *start[4:]]
-    log = tmp_path / "killed" / "log.txt"
-    process = subprocess.Popen(start, env=environment(), stderr=subprocess.DEVNULL)
-    kills = 0
-    while kills < 10 and process.poll() is None:
-        before = log.read_text().count("examples:") if log.exists() else 0
-        while process.poll() is None and (
-            not log.exists() or log.read_text().count("examples:") <= min(before, kills)
-        ):
-            time.sleep(0.002)  # until it trains
-        time.sleep(chance.uniform(0, 0.25))
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-            kills += 1
-        process.wait()
-        process = subprocess.Popen(go_on, env=environment(), stderr=subprocess.DEVNULL)
-    assert process.wait() == 0
-    assert kills == 10
-    whole = tmp_path / "whole"
-    subprocess.run(
-        [sys.executable, "-m", "modelkit", *command(data, whole, *often)],
-        env=environment(), check=True, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    one, other = Run.open(tmp_path / "killed"), Run.open(whole)
-    assert same(one, other)
-    assert same(one, other, "best.safetensors")
-    assert rows(one) == rows(other)
-    assert len({row["learning_rate"] for row in rows(one)[4:]}) > 1  # it dropped on the way
-    assert one.about["best"] == other.about["best"]
-    assert one.about["status"] == "finished"
-
-
-def ranks(n: int, arguments: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    return subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(n),
-         "--master-port", str(port), "-m", *arguments],
-        env=environment(), capture_output=True, text=True, timeout=240, **options,
-    )  # fmt: skip
-
-
-def test_two_ranks_have_the_losses_of_one(data: Dataset, tmp_path: Path) -> None:
-    """Batch norms and all: their statistics are those of the whole batch."""
-    found = ranks(2, ["modelkit", *command(data, tmp_path / "two")])
-    assert found.returncode == 0, found.stderr
-    assert "2 ranks" in found.stderr
-    train(config(), data, tmp_path / "one", threads=1)
-    one, two = Run.open(tmp_path / "one"), Run.open(tmp_path / "two")
-    for a, b in zip(rows(one), rows(two), strict=True):
-        for name, value in a.items():
-            assert b[name] == pytest.approx(value, rel=1e-6, abs=1e-6), name
-    assert_close(one, two)
-
-
-DIES = """
-import os, sys
-from modelkit.cli import main
-if os.environ["RANK"] == "1":
-    import modelkit.training.optimizer as optimizer
-    whole = optimizer.Stepper.step
-    def step(self):
-        if self.step_number == 5:
-            os._exit(9)
-        whole(self)
-    optimizer.Stepper.step = step
-main()
-"""
-
-
-def test_folds_on_two_ranks(data: Dataset, tmp_path: Path) -> None:
-    words = [*command(data, tmp_path / "runs"), "--folds", "3", "--set", "training.epochs=1"]
-    found = ranks(2, ["modelkit", *words])
-    assert found.returncode == 0, found.stderr
-    for i in range(3):
-        assert Run.open(tmp_path / "runs" / f"fold-{i}").about["status"] == "finished"
-
-
-def test_a_rank_that_dies_ends_the_run_with_a_line(data: Dataset, tmp_path: Path) -> None:
-    """Each rank by itself, as if no torchrun were there to end the other."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    processes = []
-    for rank in range(2):
-        here = {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1",
-                "MASTER_PORT": port}  # fmt: skip
-        processes.append(
-            subprocess.Popen(
-                [sys.executable, "-c", DIES, *command(data, tmp_path / "run")],
-                env=environment() | here, stderr=subprocess.PIPE, text=True,
-            )
-        )  # fmt: skip
-    _, said = processes[0].communicate(timeout=120)
-    processes[1].communicate(timeout=120)
-    assert processes[1].returncode == 9
-    assert processes[0].returncode == 1
-    last = said.strip().splitlines()[-1]
-    assert "rank 0 of 2: another rank has ended or does not answer" in last
-    assert "--resume" in last
-    again = ranks(2, ["modelkit", *command(data, tmp_path / "run"), "--resume"])
-    assert again.returncode == 0, again.stderr
-    assert Run.open(tmp_path / "run").about["status"] == "finished"

@@ -74,18 +74,13 @@ class Profiles:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.provenance = _read_about(path)
-        try:
-            self.samples = tuple(str(name) for name in self.provenance["samples"])
-            self.shift = str(self.provenance["shift"])
-            self.strands: Strands = self.provenance["strands"]
-            self.width = int(self.provenance["width"])
-            start, end = self.provenance["window"]
-            self.window = (int(start), int(end))
-            n_regions, counts = int(self.provenance["kept"]), self.provenance["counts"]
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise InputError(
-                f"{path / ABOUT}: lacks what profiles have ({error}); make it again"
-            ) from error
+        self.samples = tuple(str(name) for name in self.provenance["samples"])
+        self.shift = str(self.provenance["shift"])
+        self.strands: Strands = self.provenance["strands"]
+        self.width = int(self.provenance["width"])
+        start, end = self.provenance["window"]
+        self.window = (int(start), int(end))
+        n_regions, counts = int(self.provenance["kept"]), self.provenance["counts"]
         if self.strands not in ("sum", "split"):
             raise InputError(
                 f"{path / ABOUT}: found strands {self.strands!r}, expected sum or split; "

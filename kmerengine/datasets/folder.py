@@ -73,23 +73,18 @@ class Dataset:
         self.path = path
         self.provenance = about = _read_about(path)
         self._arrays: dict[str, Array] = {}
-        try:
-            self.samples = tuple(map(str, about["samples"]))
-            self.label_names = tuple(map(str, about["labels"]))
-            self.shift, self.strands = about["shift"], about["strands"]
-            self.margin, n_examples = int(about["margin"]), int(about["kept"])
-            self.warnings = [str(each) for each in about["warnings"]]
-            self.window: Span | None = _span(about["window"]) if about["window"] else None
-            self.spans: dict[str, Span] = {k: _span(v) for k, v in about["spans"].items()}
-            stored = {name: (int(a["start"]), a["file"]) for name, a in about["arrays"].items()}
-            if self.margin < 0 or not all(
-                isinstance(about.get(name, {}), dict) for name in ("parameters", "inputs")
-            ):
-                raise ValueError("its margin, parameters or inputs")
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise InputError(
-                f"{path / ABOUT}: lacks what a data set has ({error}); make it again"
-            ) from error
+        self.samples = tuple(map(str, about["samples"]))
+        self.label_names = tuple(map(str, about["labels"]))
+        self.shift, self.strands = about["shift"], about["strands"]
+        self.margin, n_examples = int(about["margin"]), int(about["kept"])
+        self.warnings = [str(each) for each in about["warnings"]]
+        self.window: Span | None = _span(about["window"]) if about["window"] else None
+        self.spans: dict[str, Span] = {k: _span(v) for k, v in about["spans"].items()}
+        stored = {name: (int(a["start"]), a["file"]) for name, a in about["arrays"].items()}
+        if self.margin < 0 or not all(
+            isinstance(about.get(name, {}), dict) for name in ("parameters", "inputs")
+        ):
+            raise ValueError("its margin, parameters or inputs")
         self._starts = {name: start for name, (start, _) in stored.items()}
         for name, (start, described) in stored.items():
             array = map_array(path / f"{name}.arrow", described)

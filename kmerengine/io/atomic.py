@@ -68,7 +68,8 @@ def atomic(path: Path, *, force: bool = False, folder: tuple[str, ...] = ()) -> 
 
     On success the data are fsynced and renamed into place; on any exception, Ctrl-C included,
     the temporary is removed and `path` is as it was. A write that the system refuses (disk full,
-    file too large) becomes an InputError. A symbolic link is replaced, what it points to is not
+    file too large) becomes an InputError, and one that names the temporary names `path` instead: an
+    output may be written within another. A symbolic link is replaced, what it points to is not
     touched. `folder` is as for `check_writable`.
     """
     check_writable(path, force=force, folder=folder)
@@ -90,6 +91,8 @@ def atomic(path: Path, *, force: bool = False, folder: tuple[str, ...] = ()) -> 
                 f"{path}: could not be written: {reason}; "
                 "nothing was left behind, make room or choose another output"
             ) from error
+        if isinstance(error, InputError) and str(temporary) in str(error):
+            raise InputError(str(error).replace(str(temporary), str(path))) from error
         raise
 
 

@@ -177,6 +177,7 @@ class KmerSet:
         write_whole(path, pa.Table.from_arrays(columns, schema=schema))
 
     @classmethod
+    @schemas.damage_refused
     def open(cls, path: str | Path) -> "KmerSet":
         """Open a model; InputError if it is missing, damaged, newer or something else."""
         path = Path(path)
@@ -184,23 +185,15 @@ class KmerSet:
         about = schemas.read_metadata(reader.schema, path, (KMER_SET,))
         reader.expect(SCHEMA, path)
         table = reader.read(columns=SCHEMA.names)
-        try:
-            options = KmerSetOptions(**about["options"])
-            n_positives, n_negatives = int(about["positives"]), int(about["negatives"])
-            sets = [(float(each["log10_p"]), float(each["threshold"])) for each in about["sets"]]
-            enriched = {int(k): dict(each) for k, each in about["enriched"].items()}
-        except (ArithmeticError, KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InputError(
-                f"{path}: lacks what a k-mer set has ({error}); make it again"
-            ) from error
-        try:
-            number = table["set"].to_numpy()
-            motifs = [
-                _motif(table.filter(pa.array(number == i)), each, n_positives, n_negatives)
-                for i, each in enumerate(sets)
-            ]
-        except (ValueError, IndexError, TypeError) as error:
-            raise InputError(f"{path}: {error}; make the file again") from error
+        options = KmerSetOptions(**about["options"])
+        n_positives, n_negatives = int(about["positives"]), int(about["negatives"])
+        sets = [(float(each["log10_p"]), float(each["threshold"])) for each in about["sets"]]
+        enriched = {int(k): dict(each) for k, each in about["enriched"].items()}
+        number = table["set"].to_numpy()
+        motifs = [
+            _motif(table.filter(pa.array(number == i)), each, n_positives, n_negatives)
+            for i, each in enumerate(sets)
+        ]
         if sum(len(m.words) for m in motifs) != len(table):
             raise InputError(f"{path}: has words of other sets than its {len(sets)}; make it again")
         return cls(motifs, n_positives, n_negatives, options, enriched)

@@ -47,6 +47,7 @@ class Footprinted:
         Rows of the depths.
     """
 
+    @schemas.damage_refused
     def __init__(self, path: Path) -> None:
         self.path = path
         if path.is_file():
@@ -59,18 +60,13 @@ class Footprinted:
                 f"{table.path}: is not of the same footprints as {PROFILES}; make the folder again"
             )
         self.depths: list[dict[str, Any]] = table.read().to_pylist()
-        try:
-            self.spans = {
-                str(name): (int(each["start"]), int(each["start"]) + int(each["length"]))
-                for name, each in self.provenance["motifs"].items()
-            }
-            self.n, self.width = (int(self.provenance[each]) for each in ("backgrounds", "window"))
-            if not all(0 <= start < stop <= self.width for start, stop in self.spans.values()):
-                raise ValueError(f"motifs in {self.spans} of {self.width} bp")
-        except (ArithmeticError, KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InputError(
-                f"{self._profiles.path}: lacks what footprints have ({error}); make them again"
-            ) from error
+        self.spans = {
+            str(name): (int(each["start"]), int(each["start"]) + int(each["length"]))
+            for name, each in self.provenance["motifs"].items()
+        }
+        self.n, self.width = (int(self.provenance[each]) for each in ("backgrounds", "window"))
+        if not all(0 <= start < stop <= self.width for start, stop in self.spans.values()):
+            raise ValueError(f"motifs in {self.spans} of {self.width} bp")
 
     def bands(self, wanted: list[Pair]) -> dict[Pair, tuple[Band, Band]]:
         """Quartiles along the window with and without the motif."""

@@ -74,6 +74,9 @@ def fuzz(
             at = number + 1
         lines = work / "faults.jsonl"
         faults = [*map(json.loads, lines.read_text().splitlines())] if lines.exists() else []
+        shown = [*faults, *dead][:FAULTS_KEPT]
+        for each in shown:  # files as the input names them
+            each["what"] = each["what"].replace(f"{work / 'here'}/", "").replace(f"{folder}/", "")
         if keep is not None and (work / "faults").exists():
             shutil.copytree(work / "faults", keep, dirs_exist_ok=True)
         return {
@@ -82,7 +85,7 @@ def fuzz(
             "refused": counts[0],
             "accepted": counts[1],
             "faults": counts[2] + len(dead),
-            "shown": [*faults, *dead][:FAULTS_KEPT],
+            "shown": shown,
             "seconds": round(time.monotonic() - began, 2),
             "peak_bytes": peak,
         }

@@ -72,15 +72,10 @@ class Attributions:
         self.path = path
         about = schemas.read_document(path / ABOUT, schemas.ATTRIBUTIONS, "modelkit attribute")
         self.provenance = about
-        try:
-            self.targets = tuple(map(str, about["targets"]))
-            self.method, self.head = str(about["method"]), str(about["head"])
-            self.label_names = tuple(map(str, about.get("labels", ())))
-            described = about["arrays"]["hypothetical"], about["arrays"]["sequence"]
-        except (KeyError, TypeError) as error:
-            raise InputError(
-                f"{path / ABOUT}: lacks what attributions have ({error}); make them again"
-            ) from error
+        self.targets = tuple(map(str, about["targets"]))
+        self.method, self.head = str(about["method"]), str(about["head"])
+        self.label_names = tuple(map(str, about.get("labels", ())))
+        described = about["arrays"]["hypothetical"], about["arrays"]["sequence"]
         self.hypothetical: Scores = map_array(path / SCORES, described[0])
         self.sequence: Codes = map_array(path / SEQUENCE, described[1])
         n, length = len(self.sequence), self.sequence.shape[-1]
