@@ -397,6 +397,9 @@ def test_data_that_do_not_fit_the_run(files: Path, data: Dataset, run: Run, tmp_
     (tmp_path / "few").write_text("chr1\t900\nchr3\t179\n")
     with pytest.raises(InputError, match="has 179 bp of 'chr3', but a sequence lies at chr3:120"):
         attribute(run, data, tmp_path / "b", bigwig=True, genome=tmp_path / "few")
+    (tmp_path / "other").write_text("chr2\t1700\nchr1\t900\nchr3\t301\n")
+    with pytest.raises(InputError, match="has other contigs than the genome of"):
+        attribute(run, data, tmp_path / "b", bigwig=True, genome=tmp_path / "other")
 
 
 def test_scores_that_are_no_numbers_are_refused(data: Dataset, tmp_path: Path) -> None:
