@@ -256,6 +256,8 @@ class _Exports:
             if wanted:
                 file_names(targets, suffix)
         if not bigwig:
+            if genome is not None:
+                raise InputError(f"genome: found {genome} without bigwig, expected bigwig with it")
             return
         if genome is None:
             raise InputError(
