@@ -26,8 +26,8 @@ def check_assembly(
     Of a data set that was made without a genome nothing is known.
     """
     known = dataset.provenance.get("inputs", {}).get("genome")
-    found = schemas.contigs_digest(genome, contigs)["contigs_sha256"]
-    if not isinstance(known, dict) or known.get("contigs_sha256") == found:
+    digest = schemas.contigs_digest(genome, contigs)["contigs_sha256"]
+    if not isinstance(known, dict) or known.get("contigs_sha256") == digest:
         return
     if not is_fasta(genome):
         raise InputError(
@@ -43,10 +43,12 @@ def check_assembly(
     with Genome.open(genome) as opened:
         number = {name: i for i, name in enumerate(opened.contigs)}
         contig = np.array([number[name] for name in chroms], np.int64)
-        is_same = end <= np.array(list(opened.contigs.values()), np.int64)[contig]
+        lengths = np.array(list(opened.contigs.values()), np.int64)[contig]
+        is_same = (start >= 0) & (end <= lengths)
         here = np.flatnonzero(is_same)
         codes, _ = opened.fetch(contig[here], start[here], end[here])
-    is_same[here] = (codes.reshape(len(here), -1) == dataset.sequence[some[here]]).all(axis=1)
+    found = codes.reshape(len(here), high - low)
+    is_same[here] = (found == dataset.sequence[some[here]]).all(axis=1)
     if not is_same.all():
         i = int(np.argmin(is_same))
         raise InputError(
