@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from kmerengine.errors import InputError
-from kmerengine.io.messages import shown
 from kmerengine.motifs.motif import BASES, Motif
 from native_kernels.dinucleotide_shuffle import dinucleotide_shuffle
 
@@ -90,7 +89,7 @@ def _drawn(motif: str | Motif, n: int, rng: np.random.Generator) -> Codes:
     if isinstance(motif, str):
         other = sorted(set(motif.upper()) - set(BASES) - {"N"})
         if other:
-            raise InputError(f"motif: found {other[0]!r} in {shown(motif)}, expected A C G T or N")
+            raise InputError(f"motif: found {other[0]!r} in {motif!r}, expected A C G T or N")
         word = [BASES.index(base) if base != "N" else NONE for base in motif.upper()]
         return np.tile(np.array(word, np.uint8), (n, 1))
     upto = np.cumsum(motif.probabilities, axis=1)[:, :3]
