@@ -237,7 +237,10 @@ def _nothing_found(wanted: frozenset[str], seen: Counter[str]) -> str:
     has = ", ".join(f"{kind} ({n:,})" for kind, n in seen.most_common(5))
     if not has:
         return f"holds no features; expected a GTF or GFF3 file with some of type {asked}"
-    return f"holds no feature of type {asked}; it has {has}: name the types to read, such as exon"
+    return (
+        f"holds no feature of type {asked}; it has {has}: give an annotation with such, or start "
+        "sites as BED; kmerengine.read_tss takes other types, such as exon"
+    )
 
 
 def _some(names: Iterable[str]) -> str:

@@ -255,7 +255,7 @@ def test_the_command_is_the_function(files: Path, data: Dataset, run: Run, tmp_p
     words = ["attribute", str(run.path), "--data", str(data.path), "-o", str(tmp_path / "a"),
              "--method", "deepshap", "--head", "profile", "--lineages", str(tmp_path / "l.toml"),
              "--combine", "sum", "--split", "all", "--rows", "0, 2:5", "--n-references", "2",
-             "--seed", "9", "--references", "zeros"]  # fmt: skip
+             "--seed", "9", "--references", "shuffle"]  # fmt: skip
     found = CliRunner().invoke(main, words)
     assert found.exit_code == 0, found.output
     assert found.stdout == ""
@@ -264,7 +264,7 @@ def test_the_command_is_the_function(files: Path, data: Dataset, run: Run, tmp_p
     made = attribute(
         run, data, tmp_path / "b", head="profile", combine="sum", split="all", rows=[0, 2, 3, 4],
         targets={"lymphoid": ["NK/1", "T"], "B": ["B"]}, n_references=2, seed=9,
-        references="zeros",
+        references="shuffle",
     )  # fmt: skip
     other = Attributions.open(tmp_path / "a")
     assert other.provenance == made.provenance
@@ -288,6 +288,26 @@ def test_the_command_is_the_function(files: Path, data: Dataset, run: Run, tmp_p
     for empty in ("3:3", "5:2"):
         found = CliRunner().invoke(main, [*words, "--force", "--rows", empty])
         assert f"found '{empty}', expected a range with an end behind its start" in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--steps 20", "steps: found 20 for deepshap, which has no use for it; leave it out, or"),
+        ("--method saliency --n-references 3", "n_references: found 3 for saliency"),
+        ("--references zeros --n-references 3", "n_references: found 3 for deepshap against zeros"),
+        ("--background 0.1 0.4 0.4 0.1", "background: found (0.1, 0.4, 0.4, 0.1) for deepshap"),
+        ("--genome g.fa", "genome: found g.fa without bigwig"),
+    ],
+)
+def test_options_without_a_use_are_refused(
+    words: str, said: str, data: Dataset, run: Run, tmp_path: Path
+) -> None:
+    at = ["--data", str(data.path), "-o", str(tmp_path / "a"), "-q"]
+    found = CliRunner().invoke(main, ["attribute", str(run.path), *at, *words.split()])
+    assert (found.exit_code, found.stderr.count("\n")) == (1, 1), found.output
+    assert f"Error: {said}" in found.stderr
+    assert not (tmp_path / "a").exists()
 
 
 @pytest.mark.parametrize("name", ["attribute", "marginalize", "footprint"])
@@ -397,6 +417,9 @@ def test_data_that_do_not_fit_the_run(files: Path, data: Dataset, run: Run, tmp_
     (tmp_path / "few").write_text("chr1\t900\nchr3\t179\n")
     with pytest.raises(InputError, match="has 179 bp of 'chr3', but a sequence lies at chr3:120"):
         attribute(run, data, tmp_path / "b", bigwig=True, genome=tmp_path / "few")
+    (tmp_path / "other").write_text("chr2\t1700\nchr1\t900\nchr3\t301\n")
+    with pytest.raises(InputError, match="has other contigs than the genome of"):
+        attribute(run, data, tmp_path / "b", bigwig=True, genome=tmp_path / "other")
 
 
 def test_scores_that_are_no_numbers_are_refused(data: Dataset, tmp_path: Path) -> None:

@@ -286,6 +286,24 @@ def test_all_regions_skipped_is_an_empty_result():
     assert "kept               0\n" in result.stderr
     assert "3  window leaves its contig\n" in result.stderr
     assert len(KmerCounts.open("r.kmers.parquet")) == 0
+    assert "warning: no region is kept; the result is empty\n" in result.stderr
+
+
+def test_no_region_that_is_left_for_its_contig_is_warned_of():
+    Path("other.bed").write_text("1\t0\t9\n2\t3\t20\n")
+    Path("m.pfm").write_text(">M\n9 1 1 1\n1 9 1 1\n")
+    Path("f.tsv").write_text("chr1\t3\t30\tx\t1\n")
+    done("cuts f.tsv --genome g.fa --input-shift none -o c.parquet")
+    warned = (
+        "warning: no region is kept; the result is empty: check that REGIONS calls the contigs "
+        "as the other file does\n"
+    )
+    for line in ("count g.fa other.bed", "scan g.fa m.pfm other.bed",
+                 "profiles c.parquet other.bed --width 8 --window 4 -o p"):  # fmt: skip
+        assert done(f"{line} --skip-missing-contigs").stderr.count(warned) == 1
+        Path("some.bed").write_text("1\t0\t9\nchr2\t3\t20\n")
+        some = done(f"{line.replace('other', 'some')} --skip-missing-contigs --force")
+        assert "warning" not in some.stderr
 
 
 def test_vocab():

@@ -370,7 +370,7 @@ def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert said.exit_code == 0, said.stderr
     assert not said.stdout
     assert "USF1: left out 3,000 windows that overlap the core motif\n" in said.stderr
-    assert "USF1: 20,400 windows, 204 of them top; CACGT is first, at P = 1e-" in said.stderr
+    assert "USF1: 20,400 windows, 204 of them top; CACGT is first, at log10 P = -" in said.stderr
     assert "words: 2,048 words of 2 factors" in said.stderr
     found = ContextKmers.open("words")
     said_of = [(each["name"], each["target"]) for each in found.sets]

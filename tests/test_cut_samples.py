@@ -303,6 +303,7 @@ def test_a_bam_is_known_by_its_content(tmp_path: Path) -> None:
         ({"memory": 0}, "memory: found 0"),
         ({"min_length": 9, "max_length": 5}, "max_length: found 5, expected at least"),
         ({"barcode": "CBX"}, "barcode: found 'CBX'"),
+        ({"barcode": "name"}, "barcode: found 'name' without groups, expected them with it"),
     ],
 )
 def test_numbers_that_cannot_be(options: dict[str, object], message: str, tmp_path: Path) -> None:

@@ -368,7 +368,7 @@ def test_arguments_that_do_not_fit_are_refused_and_leave_nothing(files, tmp_path
         make(files, tmp_path, bias=tmp_path / "b.npy")
 
 
-def test_zero_is_an_option_that_was_asked_for(files, tmp_path):
+def test_options_that_were_asked_for_are_not_dropped(files, tmp_path):
     call = f"dataset {files}/peaks.bed -o {tmp_path}/d --genome {files}/g.fa --width 100"
     result = CliRunner().invoke(main, f"{call} --kmers --max-wildcards 0")
     assert result.exit_code == 0, result.output
@@ -377,6 +377,8 @@ def test_zero_is_an_option_that_was_asked_for(files, tmp_path):
     for options, message in (
         ("--kmers -k 0", "k: found 0, expected 1 to 32"),
         ("--max-wildcards 0", "expected --kmers with it"),
+        ("--label-width 200", "label_width: found without labels, expected --labels with it"),
+        ("--label-rule within", "label_rule: found without labels, expected --labels with it"),
     ):
         result = CliRunner().invoke(main, f"{call} --force {options}")
         assert result.exit_code == 1

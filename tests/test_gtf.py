@@ -275,7 +275,7 @@ def test_lines_of_other_types_need_only_their_columns(tmp_path):
         ("", {}, "holds no features; expected a GTF or GFF3 file with some of type mRNA, trans"),
         (">chr1\nACGT\n", {}, "holds no features"),
         ("##FASTA\n" + GOOD, {}, "holds no features"),
-        (GOOD, {"by": "gene"}, r"no feature of type gene; it has transcript \(1\): name the types"),
+        (GOOD, {"by": "gene"}, r"no feature of type gene; it has transcript \(1\): give an"),
         (GOOD, {"types": {"a", "b"}}, "no feature of type a, b; it has"),
         (GOOD, {"by": "exon"}, "found by='exon', expected 'transcript' or 'gene'"),
         (GOOD, {"contigs": {"1": 9, "2": 9}}, r"none of its contigs \(chr1\) is .* \(1, 2\)"),

@@ -92,6 +92,10 @@ GENOMES: dict[str, tuple[Files, tuple[str, ...]]] = {
     "binary": ({"g.fa": BINARY}, ("g.fa: line 1: found byte 0x00", "expected '>'", "not FASTA")),
     "binary after >": ({"g.fa": b">a\n" + BINARY}, ("g.fa: ", "found byte 0x00")),
     "a gzip of binary": ({"g.fa": gzip.compress(BINARY)}, ("g.fa: line 1: found byte 0x00",)),
+    "a byte order mark": (
+        {"g.fa": f"\ufeff{GENOME}"},
+        ("g.fa: line 1: found byte 0xef", "expected '>'", "save it without a byte order mark"),
+    ),
     "FASTQ": ({"g.fa": "@r\nACGT\n+\nIIII\n"}, ("g.fa: line 1: found", "expected '>'")),
     "BED": ({"g.fa": REGIONS}, ("g.fa: line 1: found", "expected '>'")),
     "spaces first": ({"g.fa": f"\n{GENOME}"}, ("g.fa: line 1: found byte 0x0a",)),
@@ -131,6 +135,11 @@ def test_genomes(what, how):
     refused(f"{how} -o out.parquet", *words)
     refused(f"{how} -o out --parts", *words)
     assert not list(Path().glob("*.fai"))
+
+
+def test_contigs_of_a_genome_with_a_byte_order_mark():
+    put({"g.fa": f"\ufeff{GENOME}", "f.tsv": "chr1\t3\t30\tx\t1\n"})
+    refused("cuts f.tsv --genome g.fa -o out.parquet", "save it without a byte order mark")
 
 
 @pytest.mark.parametrize(

@@ -299,6 +299,7 @@ def test_what_cannot_be_inserted(
         assert not (tmp_path / "o").exists()
 
     refused("found 41 bp from bp -1 of the window, expected a part of its 40 bp", words=["A" * 41])
+    refused(f"motif '{'A' * 37}\\.\\.\\.': found 600 bp", words=["A" * 600])
     refused("found 7 bp from bp 36 of the window", offset=20)
     refused("found none, expected --motifs or --word", words=[])
     refused("found 'GATTACA' twice", words=[WORD, WORD.lower()])

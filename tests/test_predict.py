@@ -1,5 +1,6 @@
 """Predictions of trained models, against networks that letters can be added up for."""
 
+import gzip
 import inspect
 import json
 import resource
@@ -331,14 +332,30 @@ def test_the_genome_must_be_given_and_hold_every_window(files, data, run, tmp_pa
     (tmp_path / "few").write_text("chr2\t1700\n")
     with pytest.raises(InputError, match="has no contig 'chr1', but a window lies at chr1:90"):
         predict(run, data, tmp_path / "o", genome=tmp_path / "few")
-    for size, fits in ((880, True), (879, False)):
-        (tmp_path / "short").write_text(f"chr2\t1700\nchr1\t{size}\n")
-        if fits:
-            predict(run, data, tmp_path / "o", genome=tmp_path / "short")
-            continue
-        with pytest.raises(InputError, match="has 879 bp of 'chr1', but a window lies at chr1:860"):
+    for size, found in ((880, "other contigs than the genome of"), (879, "has 879 bp of 'chr1', "
+                        "but a window lies at chr1:860")):  # fmt: skip
+        (tmp_path / "short").write_text(f"chr2\t1700\nchr1\t{size}\nempty\t50\n")
+        with pytest.raises(InputError, match=found):
             predict(run, data, tmp_path / "p", genome=tmp_path / "short")
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["few", "o", "short"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["few", "short"]
+
+
+def test_a_genome_of_other_contigs_is_known_by_its_bases(files, data, run, tmp_path):
+    def fasta(contigs):
+        text = "".join(f">{name}\n{bases}\n" for name, bases in contigs.items())
+        (tmp_path / "o.fa.gz").write_bytes(gzip.compress(text.encode()))
+        return tmp_path / "o.fa.gz"
+
+    some = {name: GENOME[name] for name in ("chr1", "chr2")}
+    made = predict(run, data, tmp_path / "o", genome=fasta(some))
+    with pyBigWig.open(str(made.bigwig("B"))) as file:
+        assert file.chroms() == {name: len(text) for name, text in some.items()}
+    other = "ACGT"["ACGT".index(GENOME["chr2"][929]) - 1]  # the last base of the region at 900
+    changed = {"chr2": GENOME["chr2"][:929] + other + GENOME["chr2"][930:]}
+    shorter = {"chr1": GENOME["chr1"][:890]}  # the window ends before, its region does not
+    for each, where in ((changed, "chr2:870-930"), (shorter, "chr1:840-900")):
+        with pytest.raises(InputError, match=f"other bases at {where} than .* expected the genome"):
+            predict(run, data, tmp_path / "p", genome=fasta(some | each))
 
 
 def test_regions_that_were_changed_by_hand_are_no_positions(files, run, tmp_path):

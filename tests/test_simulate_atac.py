@@ -404,7 +404,7 @@ def test_no_bias_no_signal_no_footprint_is_flat(tmp_path):
         ({"sites_per_tf": 1_000, "p_open": 0.01}, "--sites-per-tf: .* closed DNA of chr1, which"),
         ({"sites_per_tf": 100, "p_open": 1.0}, "--sites-per-tf: .* open DNA of chr1"),
         ({"threads": 0}, "threads: found 0"),
-        ({"seed": -1}, "--seed -1"),
+        ({"seed": -1}, "--seed -1: expected 0 to 9223372036854775808;"),
     ],
 )
 def test_impossible_parameters(tmp_path, wrong, words):

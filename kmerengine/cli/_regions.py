@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 KNOWN_SUFFIXES = {
     ".gz", ".bgz", ".fa", ".fasta", ".fna", ".bed", ".narrowpeak", ".broadpeak", ".txt", ".fas",
@@ -26,15 +25,20 @@ def kept_lines(
     splits: Mapping[str, int] | None = None,
     width: int = 12,
 ) -> list[str]:
-    """How many there were, were kept (by split), and were skipped, by reason."""
+    """How many there were, were kept (by split), and were skipped, by reason; with a warning where
+    none is left.
+    """
     lines = [f"{what:<10}{n:>{width},}", f"  kept    {kept:>{width},}"]
     lines += [f"    {split:<10}{of:>{width - 4},}" for split, of in (splits or {}).items()]
-    return lines + [f"  skipped {of:>{width},}  {reason}" for reason, of in skipped.items()]
-
-
-def summary_lines(summary: Mapping[str, Any], width: int) -> list[str]:
-    """The same of a summary, with a warning where there was no region."""
-    lines = kept_lines(summary["regions"], summary["kept"], summary["skipped"], width=width)
-    if summary["regions"] == 0:
+    lines += [f"  skipped {of:>{width},}  {reason}" for reason, of in skipped.items()]
+    if n == 0:
         lines.append("warning: REGIONS holds no regions; the result is empty")
+    elif kept == 0:
+        from kmerengine.regions import MISSING_CONTIG  # imports NumPy, which --help needs not
+
+        advice = ": check that REGIONS calls the contigs as the other file does"
+        lines.append(
+            "warning: no region is kept; the result is empty"
+            + (advice if MISSING_CONTIG in skipped else "")
+        )
     return lines

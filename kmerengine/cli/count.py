@@ -16,7 +16,7 @@ from kmerengine.cli._options import (
     scheduler,
     vocabulary_options,
 )
-from kmerengine.cli._regions import default_output, summary_lines
+from kmerengine.cli._regions import default_output, kept_lines
 
 if TYPE_CHECKING:
     from kmerengine.kmers.counts import KmerCounts
@@ -107,7 +107,7 @@ def _summary(found: "KmerCounts | KmerTotals", output: Path, seconds: float) -> 
 def _as_text(summary: dict[str, Any]) -> str:
     lines = []
     if "regions" in summary:
-        lines += summary_lines(summary, 12)
+        lines += kept_lines(summary["regions"], summary["kept"], summary["skipped"])
     else:
         lines.append(f"records   {summary['records']:>12,}")
         lines.append(f"bases     {summary['bases']:>12,}")

@@ -145,6 +145,10 @@ def command(
             "kmerengine sample; --labels are files that name their labels"
         )
     else:
+        for name in ("label_rule", "label_width"):
+            is_given = ctx.get_parameter_source(name) is not ParameterSource.DEFAULT
+            if is_given and not options["labels"]:
+                raise InputError(f"{name}: found without labels, expected --labels with it")
         vocabulary = chosen_vocabulary(options, only_if_asked=True)
         made = dataset(regions, output=output, vocabulary=vocabulary, **options)
     for warning in made.warnings:

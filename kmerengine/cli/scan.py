@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kmerengine.cli._options import force, json_summary, quiet, scheduler
-from kmerengine.cli._regions import default_output, summary_lines
+from kmerengine.cli._regions import default_output, kept_lines
 
 if TYPE_CHECKING:
     from kmerengine.motifs.hits import MotifHits
@@ -111,7 +111,9 @@ def _summary(hits: "MotifHits", output: Path, seconds: float) -> dict[str, Any]:
 
 
 def _as_text(summary: dict[str, Any]) -> str:
-    lines = summary_lines(summary, 14) if "regions" in summary else []
+    lines = []
+    if "regions" in summary:
+        lines += kept_lines(summary["regions"], summary["kept"], summary["skipped"], width=14)
     lines.append(f"bases     {summary['bases']:>14,}")
     lines.append(f"motifs    {summary['motifs']:>14,}")
     lines.append(f"windows   {summary['windows']:>14,}")

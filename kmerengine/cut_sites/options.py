@@ -71,6 +71,11 @@ class CutOptions:
                 f"barcode: found {self.barcode!r}, expected a tag of two letters such as CB, or "
                 "name for the read's name up to its first colon"
             )
+        if self.barcode != CutOptions.barcode and not any(each.groups for each in samples):
+            raise InputError(
+                f"barcode: found {self.barcode!r} without groups, expected them with it: a table "
+                "of barcodes, or a sample sheet with such"
+            )
         if self.threads < 1:
             raise InputError(f"threads: found {self.threads}, expected at least 1")
         if not 0 <= self.min_mapq <= 255:

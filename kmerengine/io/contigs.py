@@ -8,13 +8,13 @@ MAX_LENGTH = 1 << 40  # bp
 
 
 def is_fasta(path: Path) -> bool:
-    """Whether a file starts as FASTA or as gzip does."""
+    """Whether a file starts as FASTA, a byte order mark before it perhaps, or as gzip does."""
     try:
         with path.open("rb") as file:
-            start = file.read(2)
+            start = file.read(4)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    return start[:1] == b">" or start == b"\x1f\x8b"
+    return start.startswith((b">", b"\xef\xbb\xbf>", b"\x1f\x8b"))
 
 
 def read_contigs(path: str | Path) -> dict[str, int]:

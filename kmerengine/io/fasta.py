@@ -15,7 +15,14 @@ import numpy.typing as npt
 from kmerengine.errors import InputError
 from kmerengine.io.compressed import Reader, Source, open_source
 from kmerengine.io.fai import indexed_records
-from native_kernels.fasta_parse import Records, cut_pieces, gather_codes, lay_out_spans
+from native_kernels.fasta_parse import (
+    DamageError,
+    Records,
+    cut_pieces,
+    gather_codes,
+    lay_out_spans,
+)
+from native_kernels.fasta_parse.reference import NO_HEADER
 
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
@@ -50,10 +57,9 @@ def stream_fasta(path: str | Path, *, block_bytes: int = 16 << 20) -> Iterator[B
         empty = True
         for block in source.blocks(block_bytes):
             if empty and block[0] != ord(">"):
-                found = f"byte 0x{block[0]:02x}"
-                raise InputError(
-                    f"{path}: line 1: found {found} at offset 0, expected '>'; this is not FASTA"
-                )
+                found = int(block[0])
+                error = DamageError(NO_HEADER, line=1, offset=0, record=b"", found=found)
+                raise InputError(f"{path}: {error}")
             empty = False
             yield block
         if empty:

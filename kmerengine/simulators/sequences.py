@@ -259,8 +259,9 @@ def check_ranges(limits: dict[str, tuple[float, float, float]]) -> None:
     """InputError for the first option whose value is not between its least and its most."""
     for option, (value, least, most) in limits.items():
         if not least <= value <= most:
+            end = most if isinstance(most, int) else f"{most:g}"
             raise InputError(
-                f"{option} {value}: expected {least:g} to {most:g}; choose one in between"
+                f"{option} {value}: expected {least:g} to {end}; choose one in between"
             )
 
 

@@ -7,10 +7,12 @@ from time import perf_counter
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from kmerengine.cli._options import PATH, force, quiet, scheduler
+from kmerengine.errors import InputError
 from modelkit.cli._targets import chosen_targets, combine_option, target_options
-from modelkit.interpretation.methods.options import METHODS
+from modelkit.interpretation.methods.options import METHODS, AttributionOptions
 
 
 class RowNumbers(click.ParamType[list[int]]):
@@ -92,8 +94,16 @@ class RowNumbers(click.ParamType[list[int]]):
 @click.option("--resume", is_flag=True, help="Go on with what a killed process has left.")
 @force
 @quiet
+@click.pass_context
 def command(
-    run: Path, *, targets: tuple[str, ...], lineages: Path | None, quiet: bool, **options: Any
+    ctx: click.Context,
+    /,
+    run: Path,
+    *,
+    targets: tuple[str, ...],
+    lineages: Path | None,
+    quiet: bool,
+    **options: Any,
 ) -> None:
     """Write what each base of a data set's sequences does to the output of RUN.
 
@@ -106,6 +116,7 @@ def command(
     from modelkit.devices import chosen_device, described
     from modelkit.interpretation.attribution.attribute import attribute
 
+    _refuse_without_use(ctx, options)
     chosen = chosen_targets(targets, lineages)
     quiet = quiet or os.environ.get("RANK", "0") != "0"  # one process of torchrun's speaks
     if not quiet:
@@ -129,3 +140,21 @@ def command(
     if has.any():
         share = float(np.median(np.abs(made.delta[has]) / made.spread[has]))
         click.echo(f"median |delta| {share:.2g} of |prediction - that of the references|", err=True)
+
+
+def _refuse_without_use(ctx: click.Context, options: dict[str, Any]) -> None:
+    """InputError for what was given and the method has no use for."""
+    method, references = options["method"], options["references"]
+    compared = AttributionOptions(method=method, references=references).compared_with
+    used = {
+        "steps": method == "ig",
+        "n_references": compared == "shuffle",
+        "background": compared == "background",
+    }
+    for name, is_used in used.items():
+        if not is_used and ctx.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            against = f" against {references}" if references else ""
+            raise InputError(
+                f"{name}: found {options[name]} for {method}{against}, which has no use for it; "
+                "leave it out, or choose another --method or --references"
+            )

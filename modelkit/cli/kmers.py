@@ -78,7 +78,7 @@ def command(
         first = made.best(each["name"], 1, setting=each["setting"])[0]
         click.echo(
             f"{name}: {each['windows']:,} windows, {each['top']:,} of them top; "
-            f"{first['kmer']} is first, at P = 1e{first['log10_p']:.1f}",
+            f"{first['kmer']} is first, at log10 P = {first['log10_p']:.1f}",
             err=True,
         )
     for each in made.without:

@@ -17,6 +17,7 @@ from kmerengine.io.bigwig import write_bigwig
 from kmerengine.io.contigs import read_contigs
 from kmerengine.parallel import available_threads
 from modelkit.data.loader import Batch, Loader
+from modelkit.inference.assembly import check_assembly
 from modelkit.inference.ensemble import Ensemble, Kind
 from modelkit.inference.forecast import Asked
 from modelkit.inference.overlay import Overlay, places_in
@@ -65,6 +66,7 @@ class CutForecast:
             self._places = places_in(
                 Path(asked.genome), self._contigs, chroms, starts + low, high - low
             )
+            check_assembly(dataset, self.rows, Path(asked.genome), self._contigs)
         self._totals = np.zeros((len(self.rows), len(self.tasks)))
         self._overlay: Overlay | None = None
 

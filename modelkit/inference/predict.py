@@ -75,7 +75,8 @@ def predict(
         The folder to write, see `modelkit.inference.predictions`. While it is made it takes 4 bytes
         more for each base that is predicted and each bigWig.
     genome : path, optional
-        FASTA, .fai or chromosome sizes: bigWigs need the lengths of the contigs, in their order.
+        Of the data set, as FASTA, .fai or chromosome sizes: bigWigs need the lengths of the
+        contigs, in their order.
     split : str
         "train", "validation" or "test" as the runs had it, or "all".
     bias : bool
@@ -101,7 +102,7 @@ def predict(
     ------
     InputError
         A run of another shift than the data set's, runs that do not fit each other or the data, a
-        contig that `genome` lacks.
+        `genome` that is not the data set's.
     """
     output = Path(output)
     data = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)

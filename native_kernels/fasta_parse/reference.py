@@ -66,8 +66,10 @@ class DamageError(ValueError):
         self.kind, self.line, self.offset = kind, line, offset
         of = f" (record {_show(record)})" if record else ""
         byte = f"found byte 0x{found:02x} at offset {offset}"
+        is_mark = (offset, found) == (0, 0xEF)  # with it, other tools' offsets would differ
+        what = "save it without a byte order mark" if is_mark else "this is not FASTA"
         message = {
-            NO_HEADER: f"line {line}: {byte}, expected '>'; this is not FASTA",
+            NO_HEADER: f"line {line}: {byte}, expected '>'; {what}",
             EMPTY_NAME: f"line {line}: found a header without a name, expected it right after '>'",
             LONG_NAME: f"line {line}: found a name of more than {MAX_NAME} bytes, expected a "
             "short one; is this a binary file?",

@@ -23,6 +23,7 @@ from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic, check_writable
 from kmerengine.io.contigs import read_contigs
 from modelkit.devices import chosen_device
+from modelkit.inference.assembly import check_assembly
 from modelkit.inference.overlay import places_in
 from modelkit.interpretation.attribution.attributions import (
     ABOUT,
@@ -123,7 +124,8 @@ def attribute(
     npz, bigwig : bool
         Write the same for other tools, see `modelkit.interpretation.attribution.exports`.
     genome : path, optional
-        FASTA, .fai or chromosome sizes: bigWigs need the lengths of the contigs, in their order.
+        Of the data set, as FASTA, .fai or chromosome sizes: bigWigs need the lengths of the
+        contigs, in their order.
     batch_size : int
         Sequences that are explained together, and recorded together: what a kill may cost.
     device : str
@@ -170,7 +172,7 @@ def attribute(
     examples = chosen_examples(subject, data, split, rows, regions, labelled)
     if at_least is not None:
         examples = confident_examples(examples, subject, weights, at_least, batch_size, place)
-    exports = _Exports(examples, subject, names, genome, npz=npz, bigwig=bigwig)
+    exports = _Exports(data, examples, subject, names, genome, npz=npz, bigwig=bigwig)
     about = {
         "method": chosen.method,
         "head": subject.head,
@@ -240,6 +242,7 @@ class _Exports:
 
     def __init__(
         self,
+        data: Dataset,
         examples: Examples,
         subject: Subject,
         targets: tuple[str, ...],
@@ -253,6 +256,8 @@ class _Exports:
             if wanted:
                 file_names(targets, suffix)
         if not bigwig:
+            if genome is not None:
+                raise InputError(f"genome: found {genome} without bigwig, expected bigwig with it")
             return
         if genome is None:
             raise InputError(
@@ -264,6 +269,7 @@ class _Exports:
             Path(genome), self._contigs, examples.table["chrom"].to_pylist(), examples.starts,
             subject.length, "sequence",
         )  # fmt: skip
+        check_assembly(data, examples.rows, Path(genome), self._contigs)
 
     def write(self, attributions: Attributions, folder: Path) -> None:
         if self._npz:

@@ -23,6 +23,7 @@ from kmerengine import schemas
 from kmerengine.datasets.folder import Dataset
 from kmerengine.errors import InputError
 from kmerengine.io.atomic import atomic, check_writable
+from kmerengine.io.messages import shown
 from kmerengine.io.tables import table_writer
 from modelkit.figures import Format, save
 from modelkit.interpretation.insertions.footprint_tables import (
@@ -145,7 +146,7 @@ def footprint(
     for name, site in sites.items():
         if site.first < low or site.last > high:
             raise InputError(
-                f"motif {name!r}: found bp {site.first} to {site.last} of the window with its "
+                f"motif {shown(name)}: found bp {site.first} to {site.last} of the window with its "
                 f"flanks, expected {low} to {high}; choose a smaller --flank or --offset"
             )
     codes = backgrounds(data, models.rows, n_backgrounds, seed)

@@ -11,6 +11,7 @@ from kmerengine import schemas
 from kmerengine.datasets.folder import ABOUT as DATASET_ABOUT
 from kmerengine.datasets.folder import Dataset
 from kmerengine.errors import InputError
+from kmerengine.io.messages import shown
 from kmerengine.motifs.files import named_motifs, read_motifs
 from kmerengine.motifs.marginal import marginal_sequences
 from kmerengine.motifs.motif import Motif
@@ -68,7 +69,7 @@ def chosen_motifs(
     pairs = [(each.name, each.consensus if consensus else each) for each in wanted]
     for name, motif in [*pairs, *((word.upper(), word) for word in words)]:
         if name in found:
-            raise InputError(f"motifs: found {name!r} twice, expected every name once")
+            raise InputError(f"motifs: found {shown(name)} twice, expected every name once")
         found[name] = motif
     if not found:
         raise InputError("motifs: found none, expected --motifs or --word")
@@ -124,8 +125,8 @@ def place(models: SequenceModels, name: str, length: int, offset: int) -> int:
     inside = 0 <= position <= width - length and 0 <= start <= models.length - length
     if not length or not inside:
         raise InputError(
-            f"motif {name!r}: found {length} bp from bp {position} of the window, expected a part "
-            f"of its {width} bp; choose a shorter one or another offset"
+            f"motif {shown(name)}: found {length} bp from bp {position} of the window, expected a "
+            f"part of its {width} bp; choose a shorter one or another offset"
         )
     return position
 
