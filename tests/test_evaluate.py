@@ -57,8 +57,8 @@ def test_the_model_is_measured_as_training_measured_it(run: Run, data: Dataset) 
     assert best > 0
     row = pq.read_table(run.path / "metrics.parquet").to_pylist()[best]
     found = evaluate(run, data, split="validation").metrics["model"]
-    for name, value in found.items():
-        assert value == pytest.approx(row[f"validation_{name}"], rel=1e-5), name
+    for name, value in found.items():  # a correlation near 0 is a difference of float32 sums
+        assert value == pytest.approx(row[f"validation_{name}"], rel=1e-5, abs=1e-6), name
 
 
 def test_baselines_against_their_formulas(run: Run, data: Dataset) -> None:
