@@ -106,7 +106,7 @@ CASES = [
         f"{BPNET}, predicting in bfloat16",
         "native_kernels",
         batch=8,
-        batches=2,
+        batches=16,
     ),
     case("bpaitac-train", f"{BPAITAC}, training", "modelkit", batch=20, batches=2),
     case("bpaitac-predict", f"{BPAITAC}, predicting", "modelkit", batch=20, batches=2),
