@@ -63,6 +63,7 @@ def test_a_sheet_names_pools_and_groups(tmp_path: Path) -> None:
         ("sample,file\n,a.bam\n", "line 2: found ',a.bam'"),
         ("sample,file,file\na,b,c\n", "line 1: found columns"),
         ("sample,file\na,a.bam\nb,a.bam\na,./a.bam\n", "line 4: sample 'a' has the file"),
+        ("sample,file\na,a.bam\na,b\0.bam\n", "line 3: found 'a,b"),
     ],
 )
 def test_a_sheet_that_is_none(text: str, message: str, tmp_path: Path) -> None:

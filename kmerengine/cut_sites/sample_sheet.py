@@ -1,6 +1,7 @@
 """Tables that name samples and barcodes."""
 
 import csv
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -73,7 +74,8 @@ def read_sheet(path: Path) -> list[Sample]:
     for line, text in rest:
         fields = _fields(text, tab)
         row = dict(zip(names, fields, strict=False))
-        if len(fields) != len(names) or not row["sample"] or not row["file"]:
+        is_whole = len(fields) == len(names) and row["sample"] and row["file"]
+        if not is_whole or "\0" in text:
             raise InputError(
                 f"{path}: line {line}: found {text[:60]!r}, expected {' and '.join(names)}"
             )
@@ -116,7 +118,7 @@ def read_groups(path: Path) -> dict[str, str]:
 
 
 def _is_same(a: Path, b: Path) -> bool:
-    return a.resolve() == b.resolve()
+    return os.path.realpath(a) == os.path.realpath(b)
 
 
 def _fields(text: str, separator: str) -> list[str]:
