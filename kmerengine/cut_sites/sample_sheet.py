@@ -71,6 +71,7 @@ def read_sheet(path: Path) -> list[Sample]:
             "if wanted, groups"
         )
     samples: list[Sample] = []
+    places: set[tuple[str, str]] = set()
     for line, text in rest:
         fields = _fields(text, tab)
         row = dict(zip(names, fields, strict=False))
@@ -83,11 +84,13 @@ def read_sheet(path: Path) -> list[Sample]:
         sample = Sample(
             row["sample"], path.parent / row["file"], path.parent / groups if groups else None
         )
-        if any(each.label == sample.label and _is_same(each.file, sample.file) for each in samples):
+        place = (sample.label, os.path.realpath(sample.file))
+        if place in places:
             raise InputError(
                 f"{path}: line {line}: sample {sample.label!r} has the file {row['file']!r} twice, "
                 "expected once: its cuts would be added up; remove a line"
             )
+        places.add(place)
         samples.append(sample)
     if not samples:
         raise InputError(f"{path}: names no samples, expected one in each line after the header")
@@ -115,10 +118,6 @@ def read_groups(path: Path) -> dict[str, str]:
     if not groups:
         raise InputError(f"{path}: holds no barcodes, expected a barcode and a group in each line")
     return groups
-
-
-def _is_same(a: Path, b: Path) -> bool:
-    return os.path.realpath(a) == os.path.realpath(b)
 
 
 def _fields(text: str, separator: str) -> list[str]:

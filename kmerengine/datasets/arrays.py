@@ -20,7 +20,7 @@ from kmerengine.kmers.rows import codes_of
 from kmerengine.regions import Regions
 from native_kernels.cut_profile import Strands
 
-__all__ = ["Cuts", "moved", "same_lengths", "write_bias", "write_counts", "write_sequence"]
+__all__ = ["Cuts", "check_lengths", "moved", "write_bias", "write_counts", "write_sequence"]
 
 BLOCK_BYTES = 1 << 24
 
@@ -155,7 +155,7 @@ def _take(profiles: Profiles, rows: Rows, folder: Path) -> dict[str, Any]:
     return writer.finish()
 
 
-def same_lengths(path: Path, contigs: dict[str, int], regions: Regions, genome: Genome) -> None:
+def check_lengths(path: Path, contigs: dict[str, int], regions: Regions, genome: Genome) -> None:
     """InputError for a file whose contigs, of those with regions, are another assembly's."""
     for number in np.unique(regions.contig).tolist():
         name = regions.contig_names[number]
@@ -186,7 +186,7 @@ def write_bias(
     from kmerengine.io.bigwig import BigWig
 
     track = BigWig.open(bias)
-    same_lengths(bias, track.contigs, regions, genome)
+    check_lengths(bias, track.contigs, regions, genome)
     shape = (len(regions), width)
     writer = ArrayWriter(folder / "bias.arrow", shape, [np.dtype(np.float32)])
     for part in _blocks(len(regions), 4 * width):

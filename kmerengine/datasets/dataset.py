@@ -11,8 +11,8 @@ from kmerengine.cut_profiles.profile_set import Profiles, centre_start
 from kmerengine.cut_sites.track import CutTrack
 from kmerengine.datasets.arrays import (
     Cuts,
+    check_lengths,
     moved,
-    same_lengths,
     write_bias,
     write_counts,
     write_sequence,
@@ -165,7 +165,7 @@ def dataset(
         with atomic(output, force=force, folder=NAMES) as folder:
             rows = examples.regions
             if isinstance(source, CutTrack) and source.lengths_known:
-                same_lengths(source.path, source.contigs, rows, opened)
+                check_lengths(source.path, source.contigs, rows, opened)
             arrays: dict[str, Stored] = {}
             arrays["sequence"], n_strange = write_sequence(
                 folder, opened, rows, spans["sequence"], margin
